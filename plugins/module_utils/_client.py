@@ -1,0 +1,338 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to the collection: it may change at any time.
+
+"""HTTP to the Cloudflare v4 API: session, authentication, retries, paging and typed errors. Knows no Ansible.
+
+Source: https://developers.cloudflare.com/api/
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REQUESTS_IMPORT_ERROR: str | None = None
+try:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.exceptions import InsecureRequestWarning, ReadTimeoutError
+    from urllib3.util import Retry
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+
+VERSION = "1.0.0"
+"""Of the collection; a test holds it equal to galaxy.yml, which does not travel with a module."""
+
+# What passes by itself: another change under way, the rate limit, and a gateway or server in trouble.
+_NOT_DONE = frozenset({409, 429})
+_PASSING = _NOT_DONE | {500, 502, 503, 504, *range(520, 528)}
+
+_BACKOFF_SECONDS = 0.5
+
+_CHECK_ACCESS = (
+    "The token is not valid, or its zone resources do not include this zone. "
+    "Compare it with My Profile > API Tokens: expired, rolled, restricted to other zones or other client addresses?"
+)
+_NO_ROUTE = "Cloudflare knows no such object. The id of a zone goes into zone_id, its name into zone_name."
+
+_WHAT_TO_DO = {
+    1406: "The zone holds this certificate already, or is still deleting it, which takes about ten seconds: run again.",
+    1408: "Cloudflare cannot read the certificate: give one leaf certificate in PEM, with the chain, if any, after it.",
+    1412: "Cloudflare accepts a leaf certificate (CA:FALSE) only, not that of a certificate authority.",
+    1414: "The certificate is being deleted already.",
+    1434: "A certificate can be deleted once its deployment is over: run again in a minute, or raise wait_timeout.",
+    1551: "There is no certificate with this id in this zone.",
+    1552: "There is no certificate with this id in this zone.",
+    6102: "The e-mail address is malformed: api_email (CLOUDFLARE_EMAIL) is the address that you log in with.",
+    6103: "The API key is malformed. An API token goes into api_token (CLOUDFLARE_API_TOKEN), not into api_key.",
+    6111: "The API token is malformed: give it without quotes, line breaks or the word Bearer.",
+    7000: _NO_ROUTE,
+    7003: _NO_ROUTE,
+    9103: "The API key does not belong to this e-mail address: compare both with My Profile > API Tokens.",
+    9106: "Cloudflare saw no credentials; does a proxy remove the headers?",
+    9109: _CHECK_ACCESS,
+}
+_WHAT_TO_DO_BY_STATUS = {
+    401: _CHECK_ACCESS,
+    409: "Another change of this zone is under way: run again when it is over.",
+    429: "The limit of 1,200 requests per five minutes and user is used up; every call is refused until it is over.",
+}
+
+
+class CloudflareError(Exception):
+    """Anything that keeps a task from being done, as one message for the user.
+
+    status: of the HTTP answer, None where there was none. codes and messages: of the answer's errors and their
+    error chains, outermost first. ray: Cloudflare's name for the request. done: what had been changed before.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        codes: tuple[int, ...] = (),
+        messages: tuple[str, ...] = (),
+        ray: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.codes = codes
+        self.messages = messages
+        self.ray = ray
+        self.done: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} Done before that: {', '.join(self.done)}." if self.done else message
+
+
+class InputError(CloudflareError):
+    """The options cannot be right; found before the first request."""
+
+
+class AuthenticationError(CloudflareError):
+    """The credentials are malformed, unknown, or not for this zone."""
+
+
+class PermissionDeniedError(CloudflareError):
+    """The credentials are good, but a permission is missing."""
+
+
+class NotFoundError(CloudflareError):
+    """There is no such zone or certificate."""
+
+
+class RateLimitError(CloudflareError):
+    """Too many requests, also after all retries."""
+
+
+class ConnectionFailedError(CloudflareError):
+    """No answer: no route, no TLS, a timeout, a dropped connection. What was asked for may have been done."""
+
+
+class AnswerError(CloudflareError):
+    """An answer that is not the API's."""
+
+
+class MissingLibraryError(CloudflareError):
+    """A Python library is not installed where the task runs."""
+
+    def __init__(self, library: str, import_traceback: str | None) -> None:
+        super().__init__(f"The Python library {library} is missing.")
+        self.library = library
+        self.import_traceback = import_traceback
+
+
+@dataclass(frozen=True)
+class ApiToken:
+    """An API token, sent as a bearer token. Being the session's auth it also keeps ~/.netrc out."""
+
+    secret: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.secret}"
+        return request
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """The global API key of a user, with their e-mail address."""
+
+    email: str
+    secret: str
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["X-Auth-Email"] = self.email
+        request.headers["X-Auth-Key"] = self.secret
+        return request
+
+
+class Client:
+    """A session with the API. Paths are relative to the base URL, without a leading slash.
+
+    timeout: seconds, for connecting and for every read. retries: how often a request is repeated at most. verify:
+    False, True (the system's authorities, REQUESTS_CA_BUNDLE), or the path of a CA file or directory.
+    """
+
+    def __init__(
+        self, auth: ApiToken | ApiKey, base_url: str, verify: bool | str = True, timeout: int = 30, retries: int = 5
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.secret = auth.secret
+        self._verify = verify
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.auth = auth
+        self._session.headers["User-Agent"] = f"originsec.cloudflare/{VERSION}"
+        adapter = HTTPAdapter(max_retries=_retry_policy(retries))
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The result of one call; a subclass of CloudflareError is raised where there is none."""
+        return self._envelope(method, path, body=body).get("result")
+
+    def pages(self, path: str, query: Mapping[str, str], per_page: int = 50) -> Iterator[dict[str, Any]]:
+        """Every item of a listing, fetched page by page."""
+        page = 1
+        while True:
+            envelope = self._envelope("GET", path, query={**query, "page": str(page), "per_page": str(per_page)})
+            items = envelope.get("result") or []
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise AnswerError(f"GET {self.base_url}/{path} did not answer with a list of objects.")
+            yield from items
+            info = envelope.get("result_info")
+            total_pages = info.get("total_pages") if isinstance(info, dict) else None
+            if not items or (page >= total_pages if isinstance(total_pages, int) else len(items) < per_page):
+                return
+            page += 1
+
+    def _envelope(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        what = f"{method} {self.base_url}/{path}"
+        try:
+            with warnings.catch_warnings():
+                # validate_certs: false is the user's own decision
+                warnings.simplefilter("ignore", InsecureRequestWarning)
+                response = self._session.request(
+                    method,
+                    f"{self.base_url}/{path}",
+                    params=query,
+                    json=body,
+                    timeout=self._timeout,
+                    # Given with the request, since REQUESTS_CA_BUNDLE overrides the session's
+                    verify=self._verify,
+                    # A redirect would take the credentials elsewhere
+                    allow_redirects=False,
+                )
+        except OSError as error:  # as requests.RequestException is, and a CA bundle that is not there
+            raise ConnectionFailedError(f"{what} failed: {self._reason(error)}") from error
+        return _checked(what, response)
+
+    def _reason(self, error: OSError) -> str:
+        """Why there was no answer, and what to do."""
+        # requests wraps urllib3's MaxRetryError, whose reason is the error of the last try
+        cause: object = error.args[0] if error.args else error
+        cause = getattr(cause, "reason", None) or cause
+        if isinstance(error, requests.exceptions.SSLError):
+            return (
+                f"{cause}. The server's certificate is not one of the trusted authorities': "
+                "name the authority's file in ca_path, if this is your proxy or gateway."
+            )
+        if isinstance(error, requests.exceptions.ProxyError):
+            return f"{cause}. This went through the proxy that the environment names (HTTPS_PROXY, NO_PROXY)."
+        if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
+            return f"no answer within {self._timeout} seconds. Raise timeout if the network is slow."
+        return f"{cause}. Is the network, or a proxy (HTTPS_PROXY), in order, and api_base_url right?"
+
+
+def _retry_policy(retries: int) -> Retry:
+    class Policy(Retry):
+        """Repeats what is idempotent; a POST only when it certainly was not carried out."""
+
+        def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+            if method == "POST":
+                return bool(self.total) and status_code in _NOT_DONE
+            return super().is_retry(method, status_code, has_retry_after)
+
+        def get_backoff_time(self) -> float:
+            # Hosts that failed together should not come back together.
+            return super().get_backoff_time() * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+    return Policy(
+        total=retries,
+        other=0,  # a certificate that is not trusted will not be so at the next try
+        allowed_methods={"GET", "PUT", "PATCH", "DELETE"},
+        status_forcelist=_PASSING,
+        backoff_factor=_BACKOFF_SECONDS,
+        raise_on_status=False,
+    )
+
+
+def _checked(what: str, response: requests.Response) -> dict[str, Any]:
+    """The envelope of an answer that says success; anything else becomes the right error."""
+    ray = response.headers.get("CF-Ray")
+    where = f"HTTP {response.status_code}" + (f", cf-ray {ray}" if ray else "")
+    history = getattr(getattr(response.raw, "retries", None), "history", ())
+    if history:
+        where += f", tried {len(history) + 1} times"
+    try:
+        envelope = response.json()
+    except ValueError:
+        envelope = None
+    if isinstance(envelope, dict) and envelope.get("success") is True:
+        return envelope
+
+    errors = list(_flatten(envelope.get("errors"))) if isinstance(envelope, dict) else []
+    codes = tuple(code for code, _message in errors)
+    messages = tuple(message for _code, message in errors)
+    told = "; ".join(f"{message} (code {code})" for code, message in errors)
+    if not told:
+        told = "redirected, which is not followed" if response.is_redirect else "an answer that is not the API's"
+    message = f"{what}: {told} [{where}]. {_advice(response, codes)}".rstrip()
+    kind = _kind(response.status_code, codes)
+    raise kind(message, status=response.status_code, codes=codes, messages=messages, ray=ray)
+
+
+def _flatten(errors: Any) -> Iterator[tuple[int, str]]:
+    """(code, message) of every error and of its chain, which holds the part that helps."""
+    for error in errors if isinstance(errors, list) else []:
+        if isinstance(error, dict):
+            code = error.get("code")
+            yield code if isinstance(code, int) else 0, str(error.get("message", "")).rstrip(".")
+            yield from _flatten(error.get("error_chain"))
+
+
+def _kind(status: int, codes: tuple[int, ...]) -> type[CloudflareError]:
+    if status == 429:
+        return RateLimitError
+    if not codes:
+        return AnswerError
+    if 10000 in codes:
+        return PermissionDeniedError
+    if status == 401 or {6003, 9103, 9106, 9109}.intersection(codes):
+        return AuthenticationError
+    if status == 404 or {1551, 1552, 7000, 7003}.intersection(codes):
+        return NotFoundError
+    return CloudflareError
+
+
+def _advice(response: requests.Response, codes: tuple[int, ...]) -> str:
+    status = response.status_code
+    if 10000 in codes:
+        return _permission(response)
+    for code in reversed(codes):
+        if code in _WHAT_TO_DO:
+            return _WHAT_TO_DO[code]
+    if status in _WHAT_TO_DO_BY_STATUS:
+        return _WHAT_TO_DO_BY_STATUS[status]
+    if status >= 500:
+        return "Cloudflare's side is in trouble (https://www.cloudflarestatus.com/): run again later."
+    if not codes:
+        return "Does api_base_url point to the Cloudflare API, and not to a proxy or a web site?"
+    return ""
+
+
+def _permission(response: requests.Response) -> str:
+    request = response.request
+    path = str(request.path_url)
+    if "/origin_tls_client_auth" in path:
+        group = "SSL and Certificates"
+    elif "/settings/" in path or "/cache/" in path:
+        group = "Zone Settings"
+    else:
+        group = "Zone"
+    access = "Read" if request.method == "GET" else "Write"
+    return f"The token lacks the permission '{group} {access}' for this zone: add it at My Profile > API Tokens."

@@ -1,0 +1,495 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to the collection: it may change at any time.
+
+"""Zone-level Authenticated Origin Pulls: the state, a pure plan from it to what is wanted, and its execution.
+
+There is no call to replace a certificate, so a rotation is upload, wait until active, delete; and the order of the
+steps is what keeps the edge able to present a certificate throughout.
+
+Source: https://developers.cloudflare.com/ssl/origin-configuration/authenticated-origin-pull/
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Protocol
+
+from ._certificates import ClientCertificate, describe, load_certificate, load_client_certificate
+from ._client import AnswerError, Client, CloudflareError, ConnectionFailedError, InputError, NotFoundError
+from ._setting import CLIENT_AUTH_ENABLEMENT, SSL_MODE
+
+ACTIVE = "active"
+_DELETED = frozenset({"pending_deletion", "deleted"})
+_TIMED_OUT = frozenset({"deployment_timed_out", "deletion_timed_out"})
+_SSL_MODES_WITHOUT_EFFECT = ("off", "flexible")
+
+_EXISTS, _DEPLOYING = 1406, 1434
+_DELETED_ALREADY = {1414, 1551, 1552}
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+
+
+class UnsafeError(CloudflareError):
+    """The change would leave the edge with nothing to present, or would have no effect; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A certificate as Cloudflare keeps it. id: None where check mode foresees an upload."""
+
+    id: str | None
+    status: str
+    description: Mapping[str, Any]
+    uploaded_on: str | None = None
+    expires_on: str | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        value: str | None = self.description["fingerprint_sha256"]
+        return value
+
+    @property
+    def exists(self) -> bool:
+        """Whether it counts as present: not deleted, and not given up by Cloudflare."""
+        return self.status not in _DELETED | _TIMED_OUT
+
+    @property
+    def works(self) -> bool:
+        return self.status == ACTIVE and not self.description["expired"]
+
+    def result(self) -> dict[str, Any]:
+        """As in return values."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            **self.description,
+            "uploaded_on": self.uploaded_on,
+            "expires_on": self.expires_on,
+        }
+
+    @classmethod
+    def from_api(cls, item: Any) -> Record:
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+            raise AnswerError("Cloudflare answered with a client certificate that has no id.")
+        description = describe(item.get("certificate"))
+        for name in ("issuer", "serial_number", "signature"):  # where the certificate itself could not be read
+            description[name] = item.get(name) if description[name] is None else description[name]
+        return cls(item["id"], str(item.get("status")), description, item.get("uploaded_on"), item.get("expires_on"))
+
+
+@dataclass(frozen=True)
+class State:
+    """What is so in a zone. ssl_mode: None where nobody asked."""
+
+    enabled: bool
+    records: tuple[Record, ...]
+    ssl_mode: str | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether the edge has a certificate to present."""
+        return any(record.works for record in self.records)
+
+    def present(self, fingerprint: str) -> Record | None:
+        return next((one for one in self.records if one.exists and one.fingerprint == fingerprint), None)
+
+    def in_use(self) -> Record | None:
+        """The certificate that the edge presents: the most recently uploaded active one."""
+
+        def age(record: Record) -> tuple[bool, str]:
+            # Without the Z, a time with a fraction sorts after the same second without one.
+            return record.id is None, (record.uploaded_on or "").rstrip("Z")
+
+        return max((record for record in self.records if record.status == ACTIVE), key=age, default=None)
+
+    def with_record(self, record: Record) -> State:
+        return replace(self, records=(*(one for one in self.records if one.id != record.id), record))
+
+    def without(self, certificate_id: str | None) -> State:
+        return replace(self, records=tuple(one for one in self.records if one.id != certificate_id))
+
+    def result(self) -> dict[str, Any]:
+        """As in return values: what remains, deleted certificates left out."""
+        return {
+            "enabled": self.enabled,
+            "certificates": [record.result() for record in self.records if record.status not in _DELETED],
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """As the info modules return it: everything that Cloudflare lists."""
+        in_use = self.in_use()
+        return {
+            "enabled": self.enabled,
+            "certificates": [record.result() for record in self.records],
+            "active_certificate": in_use.result() if in_use else None,
+        }
+
+    def diff(self) -> dict[str, Any]:
+        """As in diffs: no PEM, and no id, which check mode cannot foresee."""
+        shown = ("fingerprint_sha256", "subject", "not_after")
+        kept = [record for record in self.records if record.status not in _DELETED]
+        certificates = [{"status": one.status, **{name: one.description[name] for name in shown}} for one in kept]
+        return {
+            "enabled": self.enabled,
+            "certificates": sorted(certificates, key=lambda one: (str(one["fingerprint_sha256"]), one["status"])),
+        }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the options ask for. enabled: None leaves it alone."""
+
+    present: bool = True
+    certificate: ClientCertificate | None = None
+    certificate_id: str | None = None
+    enabled: bool | None = None
+    exclusive: bool = False
+    wait: bool = True
+
+    def matches(self, record: Record) -> bool:
+        if self.certificate:
+            return record.fingerprint == self.certificate.fingerprint
+        return self.certificate_id is not None and record.id == self.certificate_id
+
+    @classmethod
+    def from_options(cls, params: Mapping[str, Any]) -> Wanted:
+        """What origin_tls_client_auth is asked for; raises InputError for all that can be judged offline."""
+        certificate, private_key = params["certificate"] or "", params["private_key"] or ""
+        certificate_id = checked_id(params["certificate_id"])
+        if params["wait_timeout"] < 0:
+            raise InputError(f"wait_timeout must not be negative, as {params['wait_timeout']} is.")
+        if params["state"] == "absent":
+            return cls(
+                present=False,
+                certificate=_certificate_to_remove(certificate, certificate_id, params["exclusive"]),
+                certificate_id=certificate_id,
+                enabled=params["enabled"],
+            )
+        if certificate_id:
+            raise InputError("certificate_id names what is to be removed, with state: absent; here give certificate.")
+        if not certificate:
+            for option in ("private_key", "exclusive"):
+                if params[option]:
+                    raise InputError(f"{option} needs certificate beside it.")
+            if params["enabled"] is None:
+                raise InputError("There is nothing to manage: give certificate with private_key, or enabled, or both.")
+            return cls(enabled=params["enabled"])
+        if not private_key:
+            raise InputError("certificate needs private_key beside it, since Cloudflare has to present it.")
+        return cls(
+            certificate=load_client_certificate(certificate, private_key, params["private_key_passphrase"]),
+            enabled=params["enabled"],
+            exclusive=params["exclusive"],
+            wait=params["wait"],
+        )
+
+
+def _certificate_to_remove(certificate: str, certificate_id: str | None, exclusive: bool) -> ClientCertificate | None:
+    if exclusive:
+        raise InputError("exclusive goes with state: present; with absent, name each certificate that is to go.")
+    if bool(certificate) == bool(certificate_id):
+        raise InputError("state: absent needs exactly one of certificate and certificate_id.")
+    return load_certificate(certificate) if certificate else None
+
+
+def checked_id(certificate_id: str | None) -> str | None:
+    """The id of a certificate, fit to be part of a path; None where it is blank."""
+    certificate_id = (certificate_id or "").strip()
+    if not re.fullmatch("[0-9A-Za-z-]{0,36}", certificate_id):
+        raise InputError(
+            f"certificate_id must be at most 36 letters, digits and hyphens, not '{certificate_id}': "
+            "origin_tls_client_auth_info shows the ids of a zone's certificates."
+        )
+    return certificate_id or None
+
+
+class Step(Protocol):
+    """One change. preview: the state after it, as far as can be foreseen. execute: the same for real."""
+
+    def preview(self, state: State) -> State: ...
+
+    def execute(self, state: State, zone: Zone) -> State: ...
+
+
+@dataclass(frozen=True)
+class Upload:
+    certificate: ClientCertificate
+
+    def preview(self, state: State) -> State:
+        expires_on = self.certificate.description["not_after"]
+        return state.with_record(Record(None, "initializing", self.certificate.description, None, expires_on))
+
+    def execute(self, state: State, zone: Zone) -> State:
+        return state.with_record(zone.upload(self.certificate))
+
+    def __str__(self) -> str:
+        return f"uploaded the certificate {self.certificate.fingerprint}"
+
+
+@dataclass(frozen=True)
+class AwaitActive:
+    """Changes nothing by itself, so it is not counted as a change."""
+
+    fingerprint: str
+
+    def preview(self, state: State) -> State:
+        return self._each(state, lambda record: replace(record, status=ACTIVE))
+
+    def execute(self, state: State, zone: Zone) -> State:
+        return self._each(state, zone.await_active)
+
+    def _each(self, state: State, await_active: Callable[[Record], Record]) -> State:
+        awaited = (one.exists and one.fingerprint == self.fingerprint for one in state.records)
+        records = (await_active(one) if it else one for one, it in zip(state.records, awaited))
+        return replace(state, records=tuple(records))
+
+
+@dataclass(frozen=True)
+class Enable:
+    enabled: bool
+
+    def preview(self, state: State) -> State:
+        return replace(state, enabled=self.enabled)
+
+    def execute(self, state: State, zone: Zone) -> State:
+        CLIENT_AUTH_ENABLEMENT.write(zone.client, zone.id, self.enabled)
+        return self.preview(state)
+
+    def __str__(self) -> str:
+        return f"{'enabled' if self.enabled else 'disabled'} Authenticated Origin Pulls"
+
+
+@dataclass(frozen=True)
+class Delete:
+    certificate_id: str | None
+
+    def preview(self, state: State) -> State:
+        return state.without(self.certificate_id)
+
+    def execute(self, state: State, zone: Zone) -> State:
+        zone.delete(str(self.certificate_id))
+        return self.preview(state)
+
+    def __str__(self) -> str:
+        return f"deleted the certificate {self.certificate_id}"
+
+
+def plan(state: State, wanted: Wanted) -> list[Step]:
+    """The steps from the one to the other, in the order that keeps the zone working; none where nothing is to do.
+
+    Raises UnsafeError where there is no such order.
+    """
+    steps = list(_present(state, wanted) if wanted.present else _absent(state, wanted))
+    _refuse_unsafe(state, steps)
+    return steps
+
+
+def _present(state: State, wanted: Wanted) -> Iterator[Step]:
+    record = state.present(wanted.certificate.fingerprint) if wanted.certificate else None
+    dead = [one for one in state.records if wanted.matches(one) and one.status in _TIMED_OUT]
+    if wanted.certificate:
+        if record is None:
+            yield from (Delete(one.id) for one in dead)  # else Cloudflare refuses the upload as a duplicate
+            yield Upload(wanted.certificate)
+        if wanted.wait and (record is None or record.status != ACTIVE):
+            yield AwaitActive(wanted.certificate.fingerprint)
+    if wanted.enabled is not None and wanted.enabled != state.enabled:
+        yield Enable(wanted.enabled)
+    if wanted.exclusive and (wanted.wait or (record and record.status == ACTIVE)):
+        superseded = [one for one in state.records if one is not record and one.status not in _DELETED]
+        yield from (Delete(one.id) for one in superseded if record or one not in dead)
+
+
+def _absent(state: State, wanted: Wanted) -> Iterator[Step]:
+    if wanted.enabled is False and state.enabled:
+        yield Enable(False)
+    yield from (Delete(one.id) for one in state.records if wanted.matches(one) and one.status not in _DELETED)
+    if wanted.enabled and not state.enabled:
+        yield Enable(True)
+
+
+def _refuse_unsafe(state: State, steps: list[Step]) -> None:
+    for step in steps:
+        after = step.preview(state)
+        if isinstance(step, Enable) and step.enabled:
+            if state.ssl_mode in _SSL_MODES_WITHOUT_EFFECT:
+                raise UnsafeError(
+                    f"Authenticated Origin Pulls have no effect in the zone's SSL mode '{state.ssl_mode}', in which "
+                    "the edge does not use TLS to the origin: set the mode to full or strict before enabling them."
+                )
+            if not state.works:
+                raise UnsafeError(
+                    "Authenticated Origin Pulls cannot be enabled: the zone would have no active certificate that is "
+                    "valid, so an origin that asks for one would refuse all traffic. Give certificate and private_key, "
+                    "with wait: true."
+                )
+        darkens = (state.in_use() and not after.in_use()) or (state.works and not after.works)
+        if isinstance(step, Delete) and after.enabled and darkens:
+            last = "the last active one that is valid" if after.in_use() else "the last active one"
+            raise UnsafeError(
+                f"Certificate {step.certificate_id} is {last}, and Authenticated Origin Pulls stay enabled: an origin "
+                "that asks for a certificate would refuse all traffic. Upload another one first, or set enabled: false "
+                "as well."
+            )
+        state = after
+
+
+@dataclass
+class Zone:
+    """The calls for one zone's client certificates. wait_timeout: seconds that each wait may take."""
+
+    client: Client
+    id: str
+    wait_timeout: int = 300
+
+    @property
+    def _path(self) -> str:
+        return f"zones/{self.id}/origin_tls_client_auth"
+
+    def read(self) -> State:
+        enabled = CLIENT_AUTH_ENABLEMENT.read(self.client, self.id)["enabled"]
+        return State(enabled is True, self.records())
+
+    def records(self) -> tuple[Record, ...]:
+        items = self.client.request("GET", self._path)
+        if not isinstance(items, (list, type(None))):  # null: the zone never had a certificate
+            raise AnswerError(f"GET {self.client.base_url}/{self._path} did not answer with a list.")
+        return tuple(Record.from_api(item) for item in items or ())
+
+    def find(self, certificate_id: str) -> Record | None:
+        """The certificate with this id, also where it lags behind in the list or was deleted long ago."""
+        try:
+            return Record.from_api(self.client.request("GET", f"{self._path}/{certificate_id}"))
+        except NotFoundError:
+            return None
+
+    def ssl_mode(self) -> str:
+        return str(SSL_MODE.read(self.client, self.id)["value"])
+
+    def upload(self, certificate: ClientCertificate) -> Record:
+        """Upload, or adopt what is there: a fresh upload lags the list, and one may have been cut off half-way.
+
+        Only a record of the very same certificate is ever adopted. While its deleted twin is still being deleted,
+        Cloudflare refuses the upload, so that is waited out.
+        """
+
+        body = {"certificate": certificate.pem, "private_key": certificate.private_key}
+        for _ in self._tries():
+            try:
+                return Record.from_api(self.client.request("POST", self._path, body))
+            except CloudflareError as error:
+                unknown = isinstance(error, ConnectionFailedError) or (error.status or 0) >= 500
+                if not unknown and _EXISTS not in error.codes:
+                    raise
+                refusal = error
+            twin = State(False, self.records()).present(certificate.fingerprint)
+            if twin:
+                return twin
+        raise refusal
+
+    def await_active(self, record: Record) -> Record:
+        """The record once it is active; by id, since the list lags."""
+        for _ in self._tries():
+            if record.status != ACTIVE:
+                record = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
+            if record.status == ACTIVE:
+                return record
+            if not record.exists:
+                raise CloudflareError(
+                    f"Certificate {record.id} will not become active: its status is '{record.status}'. "
+                    "What was active before still is. Run again to upload it anew."
+                )
+        raise CloudflareError(
+            f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
+            "(wait_timeout). What was active before still is. Run again to go on waiting."
+        )
+
+    def delete(self, certificate_id: str) -> None:
+        """Delete it; gone already is fine, and a deployment that is pending is waited out."""
+        for _ in self._tries():
+            try:
+                self.client.request("DELETE", f"{self._path}/{certificate_id}")
+                return
+            except CloudflareError as error:
+                if _DELETED_ALREADY.intersection(error.codes):
+                    return
+                if _DEPLOYING not in error.codes:
+                    raise
+                refusal = error
+        raise refusal
+
+    def _tries(self) -> Iterator[None]:
+        """At once, soon, and ever slower until wait_timeout is over."""
+        deadline = time.monotonic() + self.wait_timeout
+        pause = _FIRST_PAUSE
+        while True:
+            yield
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one state to another, by these steps."""
+
+    before: State
+    after: State
+    steps: Sequence[Step]
+
+    @property
+    def changed(self) -> bool:
+        return any(not isinstance(step, AwaitActive) for step in self.steps)
+
+    @property
+    def removed(self) -> list[str]:
+        """Ids of what was deleted."""
+        return [str(step.certificate_id) for step in self.steps if isinstance(step, Delete)]
+
+
+def apply(zone: Zone, wanted: Wanted, check_mode: bool) -> Change:
+    """Read, plan, and do it; in check mode the same without the doing.
+
+    Raises CloudflareError, whose ``done`` tells which steps had been taken.
+    """
+    before = zone.read()
+    if wanted.certificate_id and not any(wanted.matches(record) for record in before.records):
+        # Not listed: deleted, or so fresh that the list lags. It must not survive by being fresh.
+        lagging = zone.find(wanted.certificate_id)
+        before = before.with_record(lagging) if lagging else before
+    if wanted.enabled and not before.enabled:
+        before = replace(before, ssl_mode=zone.ssl_mode())
+    steps = plan(before, wanted)
+    after = before
+    done: list[Step] = []
+    for step in steps:
+        try:
+            after = step.preview(after) if check_mode else step.execute(after, zone)
+        except CloudflareError as error:
+            error.done = tuple(str(one) for one in done if not isinstance(one, AwaitActive))
+            raise
+        done.append(step)
+    return Change(before, after, steps)
+
+
+def warnings(wanted: Wanted, after: State) -> Iterator[str]:
+    """What a user should hear of although it was done."""
+    if not wanted.certificate or not wanted.present:
+        return
+    yield from wanted.certificate.warnings
+    in_use = after.in_use()
+    if in_use and not wanted.matches(in_use):
+        yield (
+            f"Cloudflare presents the most recently deployed certificate, {in_use.id} "
+            f"({in_use.description['subject']}), and not the wanted one: remove it, or set exclusive: true."
+        )
+    if wanted.exclusive and not any(wanted.matches(record) and record.status == ACTIVE for record in after.records):
+        yield "The other certificates were left, since the wanted one is not active yet: run again to remove them."

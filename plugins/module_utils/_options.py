@@ -1,0 +1,200 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to the collection: it may change at any time.
+
+"""The options that every module has, the client that they make, and the zone that they name.
+
+Whatever can be judged without a request is judged in ``connect``. A blank option or environment variable counts as
+unset: AWX hands over every optional field of a credential, empty or not.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible.module_utils.errors import AnsibleFallbackNotFound
+
+from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client, InputError, MissingLibraryError, NotFoundError
+
+DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
+
+
+def from_environment(*names: str) -> str:
+    """The first of these variables that is set and not blank; made for an argument spec's ``fallback``."""
+    for name in names:
+        if os.environ.get(name, "").strip():
+            return os.environ[name].strip()
+    raise AnsibleFallbackNotFound
+
+
+def api_options() -> dict[str, dict[str, Any]]:
+    """The part of the argument spec that every module shares; documented in doc_fragments/_api.py.
+
+    The credentials have no ``fallback``: an option has to win over the environment's other scheme, so ``connect``
+    must know which of them came from where.
+    """
+    return {
+        "api_token": {"type": "str", "no_log": True},
+        "api_email": {"type": "str"},
+        "api_key": {"type": "str", "no_log": True},
+        "api_base_url": {
+            "type": "str",
+            "default": DEFAULT_BASE_URL,
+            "fallback": (from_environment, ["CLOUDFLARE_BASE_URL"]),
+        },
+        "zone_id": {"type": "str"},
+        "zone_name": {"type": "str", "aliases": ["zone"]},
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_path": {"type": "path"},
+        "timeout": {"type": "int", "default": 30},
+        "retries": {"type": "int", "default": 5},
+    }
+
+
+def connect(params: Mapping[str, Any]) -> Client:
+    """The client for these options; raises InputError for what cannot be right, before any request is made."""
+    if REQUESTS_IMPORT_ERROR:
+        raise MissingLibraryError("requests", REQUESTS_IMPORT_ERROR)
+    _check_zone(params)
+    if params["timeout"] < 1:
+        raise InputError(f"timeout must be at least 1 second, not {params['timeout']}.")
+    if params["retries"] < 0:
+        raise InputError(f"retries must not be negative, as {params['retries']} is.")
+    return Client(_credentials(params), _base_url(params), _verification(params), params["timeout"], params["retries"])
+
+
+def find_zone(client: Client, params: Mapping[str, Any]) -> str:
+    """The id of the zone that the options name; costs one request where it is named by its name."""
+    if _given(params, "zone_id"):
+        return str(params["zone_id"]).strip().lower()
+    name = _ascii_name(_given(params, "zone_name"))
+    found = [zone for zone in client.pages("zones", {"name": name}) if _same_name(zone.get("name"), name)]
+    if not found:
+        raise NotFoundError(
+            f"There is no zone {name} that these credentials can see: check the spelling of zone_name, and that the "
+            "token has the permission 'Zone Read' and includes the zone."
+        )
+    if len(found) > 1:
+        zones = ", ".join(f"{zone.get('id')} ({zone.get('status')})" for zone in found)
+        raise InputError(f"There is more than one zone {name}: {zones}. Set zone_id instead of zone_name.")
+    return str(found[0].get("id"))
+
+
+def _given(params: Mapping[str, Any], option: str) -> str:
+    return (params.get(option) or "").strip()
+
+
+def _variable(*names: str) -> str:
+    try:
+        return from_environment(*names)
+    except AnsibleFallbackNotFound:
+        return ""
+
+
+def _check_zone(params: Mapping[str, Any]) -> None:
+    zone_id, zone_name = _given(params, "zone_id"), _given(params, "zone_name")
+    if bool(zone_id) == bool(zone_name):
+        raise InputError(f"Set exactly one of zone_id and zone_name, not {'both' if zone_id else 'neither'}.")
+    if zone_id and not re.fullmatch("[0-9a-fA-F]{32}", zone_id):
+        raise InputError(
+            f"zone_id must be 32 hexadecimal characters, not '{zone_id}'. The name of a zone goes into zone_name."
+        )
+    if zone_name:
+        _ascii_name(zone_name)
+
+
+def _ascii_name(name: str) -> str:
+    """The name as DNS has it: lower case, punycode, no final dot."""
+    ascii_name = name.rstrip(".").lower()
+    if not name.isascii():
+        import idna  # comes with requests
+
+        try:
+            ascii_name = idna.encode(name.rstrip("."), uts46=True).decode()
+        except idna.IDNAError as error:
+            raise InputError(f"zone_name '{name}' is not a domain name: {error}.") from error
+    if not re.fullmatch(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}", ascii_name):
+        raise InputError(f"zone_name '{name}' is not a domain name. The id of a zone goes into zone_id.")
+    return ascii_name
+
+
+def _same_name(found: Any, ascii_name: str) -> bool:
+    try:
+        return isinstance(found, str) and _ascii_name(found) == ascii_name
+    except InputError:
+        return False
+
+
+def _credentials(params: Mapping[str, Any]) -> ApiToken | ApiKey:
+    """What the options give, else what the environment gives; there the token wins over the key."""
+    token, key = _given(params, "api_token"), _given(params, "api_key")
+    if token and key:
+        raise InputError("Set either api_token or api_key with api_email, not both.")
+    if not token and not key:
+        token = _variable("CLOUDFLARE_API_TOKEN", "CF_API_TOKEN")
+        key = "" if token else _variable("CLOUDFLARE_API_KEY")
+    if token:
+        _check_header("API token (api_token, CLOUDFLARE_API_TOKEN)", token)
+        return ApiToken(token)
+    if key:
+        email = _given(params, "api_email") or _variable("CLOUDFLARE_EMAIL")
+        if not email:
+            raise InputError("api_key needs the user's e-mail address beside it: set api_email or CLOUDFLARE_EMAIL.")
+        _check_header("API key (api_key, CLOUDFLARE_API_KEY)", key)
+        _check_header("e-mail address (api_email, CLOUDFLARE_EMAIL)", email)
+        return ApiKey(email, key)
+    raise InputError(
+        "There are no credentials: set api_token, or the environment variable CLOUDFLARE_API_TOKEN "
+        "(or, for the global API key, api_email and api_key, CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY)."
+    )
+
+
+def _check_header(what: str, value: str) -> None:
+    """Refuse what no header can carry; the value itself stays out of the message."""
+    if re.search(r"\s", value):
+        raise InputError(f"The {what} has white space inside. Give the bare value, one line, without the word Bearer.")
+    if not value.isascii() or not value.isprintable() or value[0] in "\"'":
+        raise InputError(f"The {what} has quotes around it, or characters that it cannot have. Give the bare value.")
+
+
+def _base_url(params: Mapping[str, Any]) -> str:
+    url = _given(params, "api_base_url") or DEFAULT_BASE_URL
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        bare = not (parts.username or parts.password or parts.query or parts.fragment) and parts.port != 0
+    except ValueError:
+        host, bare = "", False
+    if not host or not bare or parts.scheme not in ("http", "https"):
+        raise InputError(
+            f"api_base_url must look like {DEFAULT_BASE_URL}: https, a host, a path, and neither user nor query."
+        )
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise InputError(
+            f"api_base_url {url} would send the credentials unencrypted: use https. "
+            "Plain http is for the loopback interface only."
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _verification(params: Mapping[str, Any]) -> bool | str:
+    path = params.get("ca_path")
+    if not params["validate_certs"]:
+        return False
+    if path and not os.path.exists(path):
+        raise InputError(f"ca_path {path} does not exist on the host where the task runs.")
+    return path or True

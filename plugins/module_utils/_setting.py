@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to the collection: it may change at any time.
+
+"""A setting of a zone that holds one value: read, compare, write, confirm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ._client import AnswerError, Client, CloudflareError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a setting lives and what its record looks like.
+
+    path: below /zones/{zone_id}/; never built from the id that an answer echoes. field: the one that holds the
+    value. method: of the write. fields: the record that users get; what Cloudflare leaves out is None there.
+    """
+
+    path: str
+    field: str
+    method: str = "PUT"
+    fields: tuple[str, ...] = ("id", "value", "editable", "modified_on")
+
+    def read(self, client: Client, zone_id: str) -> dict[str, Any]:
+        return self._record(client, zone_id, "GET")
+
+    def write(self, client: Client, zone_id: str, value: Any) -> dict[str, Any]:
+        """Set the value. Where the answer shows another one it is read back, once, and then believed."""
+        answer = self._record(client, zone_id, self.method, {self.field: value})
+        if self.same(answer[self.field], value):
+            return answer
+        current = self.read(client, zone_id)
+        if not self.same(current[self.field], value):
+            raise CloudflareError(
+                f"Cloudflare accepted {self.field} {value!r} for {self.path} of zone {zone_id}, but the value is "
+                f"{current[self.field]!r} when read back. Does somebody else, or the zone's plan, determine it?"
+            )
+        return current
+
+    @staticmethod
+    def same(value: Any, wanted: Any) -> bool:
+        """Lists are compared as sets: Cloudflare sorts them, and an empty one may come as null."""
+        if isinstance(wanted, list) and (value is None or isinstance(value, list)):
+            return set(map(str, value or [])) == set(wanted)
+        return bool(value == wanted)
+
+    def _record(self, client: Client, zone_id: str, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = client.request(method, f"zones/{zone_id}/{self.path}", body)
+        if not isinstance(result, dict) or self.field not in result:
+            raise AnswerError(
+                f"{method} {client.base_url}/zones/{zone_id}/{self.path}: the answer has no field '{self.field}'."
+            )
+        return {name: result.get(name) for name in self.fields}
+
+
+AUTO_ORIGIN_TLS_KEX = Setting(
+    "settings/auto_origin_tls_kex", field="enabled", method="PATCH", fields=("id", "enabled", "modified_on")
+)
+ORIGIN_PQE = Setting("cache/origin_post_quantum_encryption", field="value")  # PATCH is refused with 10405
+COMPLIANCE_MODES = Setting("settings/origin_tls_compliance_modes", field="value")
+SSL_MODE = Setting("settings/ssl", field="value")
+CLIENT_AUTH_ENABLEMENT = Setting("origin_tls_client_auth/settings", field="enabled", fields=("enabled",))

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run the emulator: ``python tests/emulator --zone example.com --token …`` prints its base URL and serves."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import signal
+import sys
+import threading
+
+from emulator import Emulator
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="emulator", description="Emulates the Cloudflare v4 API on the loopback interface."
+    )
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
+    parser.add_argument("--zone", action="append", default=[], metavar="NAME[=ID]", help="a zone to start with")
+    parser.add_argument("--token", help="an API token with every permission (default: one is made up)")
+    parser.add_argument("--deployment-delay", type=float, default=0.0, help="seconds until an upload is active")
+    parser.add_argument("--ready-file", type=pathlib.Path, help="file to write the base URL into once it listens")
+    arguments = parser.parse_args()
+
+    emulator = Emulator(port=arguments.port)
+    emulator.deployment_delay = arguments.deployment_delay
+    for zone in arguments.zone:
+        name, _equals, id_ = zone.partition("=")
+        emulator.add_zone(name, **({"id": id_} if id_ else {}))
+    token = emulator.add_token(token=arguments.token)
+
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    with emulator:
+        print(emulator.url, flush=True)
+        if not arguments.token:
+            print(f"API token: {token}", file=sys.stderr, flush=True)
+        if arguments.ready_file:
+            arguments.ready_file.write_text(emulator.url)
+        over.wait()
+
+
+if __name__ == "__main__":
+    main()

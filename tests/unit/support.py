@@ -1,0 +1,114 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What tests share besides fixtures: certificates made on the spot, and modules run as Ansible runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate and its key, in PEM and as cryptography's objects."""
+
+    certificate: Any
+    key: Any
+
+    @property
+    def pem(self) -> str:
+        pem: bytes = self.certificate.public_bytes(serialization.Encoding.PEM)
+        return pem.decode()
+
+    @property
+    def fingerprint(self) -> str:
+        fingerprint: bytes = self.certificate.fingerprint(hashes.SHA256())
+        return fingerprint.hex()
+
+    @property
+    def key_pem(self) -> str:
+        return self.encoded_key()
+
+    def encoded_key(self, encoding: str = "PKCS8", passphrase: str | None = None) -> str:
+        """encoding: PKCS8 or TraditionalOpenSSL."""
+        encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+        if passphrase:
+            encryption = serialization.BestAvailableEncryption(passphrase.encode())
+        format_ = getattr(serialization.PrivateFormat, encoding)
+        pem: bytes = self.key.private_bytes(serialization.Encoding.PEM, format_, encryption)
+        return pem.decode()
+
+
+def issue(
+    name: str = "client",
+    *,
+    key: Any = None,
+    issuer: Issued | None = None,
+    starts: int = -1,
+    ends: int = 90,
+    authority: bool | None = False,
+    usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.CLIENT_AUTH,
+) -> Issued:
+    """starts, ends: days from now. authority: None leaves basicConstraints out; usage: None the extended key usage."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    signer = issuer.key if issuer else key
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=min(starts, ends - 1)))
+        .not_valid_after(now + datetime.timedelta(days=ends))
+        .public_key(key.public_key())
+    )
+    if authority is not None:
+        builder = builder.add_extension(x509.BasicConstraints(authority, None), critical=True)
+    if usage:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    hashed = isinstance(signer, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey))
+    return Issued(builder.sign(signer, hashes.SHA256() if hashed else None), key)
+
+
+def run_module(
+    module: ModuleType, params: dict[str, Any], *, check: bool = False, diff: bool = False
+) -> dict[str, Any]:
+    """What the module answers to Ansible, run by its own ``main`` with these options."""
+    arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/nonexistent"}
+    output = io.StringIO()
+    with _arguments(arguments), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
+        module.main()
+    result: dict[str, Any] = json.loads(output.getvalue())
+    return result
+
+
+@contextlib.contextmanager
+def _arguments(arguments: dict[str, Any]) -> Iterator[None]:
+    if hasattr(basic, "_ANSIBLE_PROFILE"):  # ansible-core >= 2.19
+        from ansible.module_utils.testing import patch_module_args
+
+        with patch_module_args(arguments):
+            yield
+        return
+    before = basic._ANSIBLE_ARGS
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    try:
+        yield
+    finally:
+        basic._ANSIBLE_ARGS = before
