@@ -919,7 +919,7 @@ class _Handler(BaseHTTPRequestHandler):
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.wfile.write(f"HTTP/1.1 {reply.status} {reason}\r\n{head}\r\n".encode() + reply.body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - as http.server looks for them
 
     def log_message(self, format: str, *args: object) -> None:
         """The journal is the log."""
