@@ -1,0 +1,40 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+VENV := .venv
+NOX_ARGS ?=
+DEMO_ARGS ?=
+
+# ansible refuses to start in a locale that is not UTF-8.
+export LC_ALL := C.UTF-8
+
+.PHONY: help test matrix demo clean
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+test: $(VENV)/bin/nox ## Run every check on the newest ansible-core that a Python of this machine can run; NOX_ARGS go to nox
+	$(VENV)/bin/nox $(NOX_ARGS)
+
+matrix: $(VENV)/bin/nox ## Run every check on every ansible-core and Python that is supported
+	$(VENV)/bin/nox --session lint units sanity integration collection $(NOX_ARGS)
+
+demo: $(VENV)/bin/nox ## Harden a few zones of an emulated Cloudflare; DEMO_ARGS go to the demo
+	$(VENV)/bin/python tests/demo/run $(DEMO_ARGS)
+
+clean: ## Remove what the other commands made
+	rm -rf $(VENV) .nox .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
+
+# The real interpreters of pyenv come first: its shims answer only for the versions that its user has selected.
+$(VENV)/bin/nox:
+	@PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin)$$PATH"; \
+	for python in python3.13 python3.12 python3.11 python3; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			set -ex; \
+			$$python -m venv $(VENV); \
+			$(VENV)/bin/pip install --quiet 'nox>=2025.5.1'; \
+			exit; \
+		fi; \
+	done; \
+	echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1

