@@ -29,6 +29,12 @@ try:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    # All that cryptography was seen to raise for DER that is not quite a certificate
+    _UNREADABLE = (
+        *(ValueError, TypeError, UnsupportedAlgorithm),
+        *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+    )
 except ImportError:
     CRYPTOGRAPHY_IMPORT_ERROR = traceback.format_exc()
 
@@ -157,7 +163,7 @@ def _certificates(text: str) -> list[x509.Certificate]:
         certificates = [x509.load_der_x509_certificate(_decoded(pem)) for pem in found]
         for certificate in certificates:
             _description(certificate)  # cryptography parses names and dates only when asked for
-    except (ValueError, x509.InvalidVersion) as error:
+    except _UNREADABLE as error:
         raise InputError(f"certificate cannot be parsed: {error}. Was it copied whole?") from error
     return certificates
 
@@ -214,14 +220,14 @@ def _check_leaf(leaf: x509.Certificate) -> None:
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return False  # an extension that cannot be parsed is for Cloudflare to judge
 
 
 def _allows_client_authentication(certificate: x509.Certificate) -> bool:
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return True
     return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
 
@@ -235,7 +241,7 @@ def _load_key(text: str, passphrase: str | None) -> Any:
         # A passphrase for a key that is not encrypted is an error in cryptography; here it is merely not needed.
         password = passphrase.encode() if encrypted and passphrase else None
         return serialization.load_pem_private_key(pem.encode(), password)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         # Without the cause, whose words are OpenSSL's and might quote what it read
         if encrypted:
             message = "private_key cannot be decrypted: private_key_passphrase is wrong, or the key is damaged."
@@ -276,7 +282,7 @@ def _public_key(certificate: x509.Certificate) -> bytes | None:
     """The certificate's SubjectPublicKeyInfo, or None where cryptography does not know its algorithm."""
     try:
         return _spki(certificate.public_key())
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         return None
 
 
@@ -296,7 +302,7 @@ def _key_type(certificate: x509.Certificate) -> str:
 def _key_size(certificate: x509.Certificate) -> int | None:
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         return None
     return key.key_size if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) else None
 

@@ -176,9 +176,6 @@ class Client:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def close(self) -> None:
-        self._session.close()
-
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The result of one call; a subclass of CloudflareError is raised where there is none."""
         return self._envelope(method, path, body=body).get("result")
@@ -228,8 +225,8 @@ class Client:
         cause = getattr(cause, "reason", None) or cause
         if isinstance(error, requests.exceptions.SSLError):
             return (
-                f"{cause}. The server's certificate is not one of the trusted authorities': "
-                "name the authority's file in ca_path, if this is your proxy or gateway."
+                f"{cause}. The server's certificate was not accepted: if this is your own proxy or gateway, "
+                "name the file of its authority in ca_path."
             )
         if isinstance(error, requests.exceptions.ProxyError):
             return f"{cause}. This went through the proxy that the environment names (HTTPS_PROXY, NO_PROXY)."

@@ -210,11 +210,13 @@ def checked_id(certificate_id: str | None) -> str | None:
 
 
 class Step(Protocol):
-    """One change. preview: the state after it, as far as can be foreseen. execute: the same for real."""
+    """One change on the way from a state to what is wanted."""
 
-    def preview(self, state: State) -> State: ...
+    def preview(self, state: State) -> State:
+        """The state after it, as far as it can be foreseen."""
 
-    def execute(self, state: State, zone: Zone) -> State: ...
+    def execute(self, state: State, zone: Zone) -> State:
+        """Take the step, and return the state after it."""
 
 
 @dataclass(frozen=True)
@@ -380,7 +382,7 @@ class Zone:
         """
 
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
-        for _ in self._tries():
+        for _try in self._tries():
             try:
                 return Record.from_api(self.client.request("POST", self._path, body))
             except CloudflareError as error:
@@ -395,7 +397,7 @@ class Zone:
 
     def await_active(self, record: Record) -> Record:
         """The record once it is active; by id, since the list lags."""
-        for _ in self._tries():
+        for _try in self._tries():
             if record.status != ACTIVE:
                 record = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
             if record.status == ACTIVE:
@@ -412,7 +414,7 @@ class Zone:
 
     def delete(self, certificate_id: str) -> None:
         """Delete it; gone already is fine, and a deployment that is pending is waited out."""
-        for _ in self._tries():
+        for _try in self._tries():
             try:
                 self.client.request("DELETE", f"{self._path}/{certificate_id}")
                 return

@@ -25,13 +25,15 @@ extends_documentation_fragment:
 options:
   value:
     description:
-      - The value of the setting. YAML's bare C(off) may be written without quotes.
+      - V(preferred) sends the post-quantum key share at once, V(supported) advertises it and sends it when the origin
+        asks for it, and with V(off) it is not offered.
+      - YAML's bare C(off) may be written without quotes.
     type: str
     required: true
     choices:
-      preferred: The post-quantum key share is sent at once.
-      supported: Post-quantum key agreement is advertised, and used when the origin asks for it.
-      "off": It is not offered.
+      - preferred
+      - supported
+      - "off"
 notes:
   - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) where nothing is to be changed.
 seealso:

@@ -96,8 +96,9 @@ notes:
 seealso:
   - module: originsec.cloudflare.origin_tls_client_auth_info
   - module: originsec.cloudflare.origin_tls_info
-  - module: community.crypto.x509_certificate
+  - name: community.crypto.x509_certificate
     description: Makes client certificates.
+    link: https://docs.ansible.com/ansible/latest/collections/community/crypto/x509_certificate_module.html
   - name: Authenticated Origin Pulls
     description: Cloudflare's documentation, with the configuration of origins.
     link: https://developers.cloudflare.com/ssl/origin-configuration/authenticated-origin-pull/

@@ -21,16 +21,19 @@ extends_documentation_fragment:
 options:
   gather_subset:
     description:
-      - What to gather. Each subset costs one request, V(client_auth) two.
+      - What to gather, the SSL mode (V(ssl)), automatic key exchange (V(kex)), Origin Post-Quantum Encryption (V(pqe)),
+        the compliance modes (V(compliance)), Authenticated Origin Pulls and their certificates (V(client_auth)), or
+        everything (V(all)).
+      - Each subset costs one request, V(client_auth) two.
     type: list
     elements: str
     choices:
-      all: Everything.
-      ssl: The SSL mode.
-      kex: Automatic key exchange.
-      pqe: Origin Post-Quantum Encryption.
-      compliance: The compliance modes.
-      client_auth: Authenticated Origin Pulls and their certificates.
+      - all
+      - ssl
+      - kex
+      - pqe
+      - compliance
+      - client_auth
     default:
       - all
 requirements:

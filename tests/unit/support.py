@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import io
+import ipaddress
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -63,8 +65,12 @@ def issue(
     ends: int = 90,
     authority: bool | None = False,
     usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.CLIENT_AUTH,
+    address: str | None = None,
 ) -> Issued:
-    """starts, ends: days from now. authority: None leaves basicConstraints out; usage: None the extended key usage."""
+    """starts, ends: days from now. authority: None leaves basicConstraints out; usage: None the extended key usage.
+
+    address: of a server, for its subject alternative name.
+    """
     key = key or ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer else key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -80,6 +86,22 @@ def issue(
     )
     if authority is not None:
         builder = builder.add_extension(x509.BasicConstraints(authority, None), critical=True)
+    # Python >= 3.13 asks for key identifiers, and for the key usage of an authority
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    if issuer:
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+        builder = builder.add_extension(identifier, critical=False)
+    if address:
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        builder = builder.add_extension(names, critical=False)
+    if authority:
+        usages = dict.fromkeys(
+            ("data_encipherment", "key_agreement", "content_commitment", "key_encipherment", "encipher_only"), False
+        )
+        key_usage = x509.KeyUsage(
+            digital_signature=True, key_cert_sign=True, crl_sign=True, decipher_only=False, **usages
+        )
+        builder = builder.add_extension(key_usage, critical=True)
     if usage:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     hashed = isinstance(signer, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey))
@@ -92,6 +114,7 @@ def run_module(
     """What the module answers to Ansible, run by its own ``main`` with these options."""
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/nonexistent"}
     output = io.StringIO()
+    warnings._global_warnings.clear()  # of a module that ran before in this process
     with _arguments(arguments), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
         module.main()
     result: dict[str, Any] = json.loads(output.getvalue())

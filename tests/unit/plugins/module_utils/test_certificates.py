@@ -1,0 +1,353 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import re
+import textwrap
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates
+from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import (
+    describe,
+    load_certificate,
+    load_client_certificate,
+    pem_blocks,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import InputError, MissingLibraryError
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+try:
+    from cryptography.hazmat.primitives.asymmetric import mldsa
+except ImportError:  # cryptography before 2026
+    mldsa = None  # type: ignore[assignment]
+
+ISSUED = issue("hypothesis")
+
+MANGLED = {
+    "as it is": lambda pem: pem,
+    "CRLF": lambda pem: pem.replace("\n", "\r\n"),
+    "CR": lambda pem: pem.replace("\n", "\r"),
+    "indented": lambda pem: textwrap.indent(pem, "      "),
+    "tabs": lambda pem: textwrap.indent(pem, "\t"),
+    "trailing blanks": lambda pem: pem.replace("\n", "  \n"),
+    "literal \\n": lambda pem: pem.replace("\n", "\\n"),
+    "literal \\r\\n": lambda pem: pem.replace("\n", "\\r\\n"),
+    "no final newline": lambda pem: pem.rstrip("\n"),
+    "text around it": lambda pem: f"Bag Attributes\n  friendlyName: client\n{pem}\nand more\n",
+    "joined by blanks": lambda pem: pem.replace("\n", " "),
+    "empty lines": lambda pem: pem.replace("\n", "\n\n"),
+    "one long line": lambda pem: re.sub(r"(?<!-)\n(?!-)", "", pem),
+    "byte order mark": lambda pem: "\ufeff" + pem,
+}
+
+
+@pytest.mark.parametrize("mangled", MANGLED.values(), ids=MANGLED)
+def test_pem_is_mended(client_certificate: Issued, mangled: object) -> None:
+    assert callable(mangled)
+    loaded = load_client_certificate(mangled(client_certificate.pem), mangled(client_certificate.key_pem), None)
+    assert loaded.fingerprint == client_certificate.fingerprint
+    assert loaded.pem == client_certificate.pem
+    assert loaded.private_key == client_certificate.key_pem
+    assert loaded.warnings == ()
+
+
+KEYS = {
+    "rsa": lambda: rsa.generate_private_key(65537, 2048),
+    "ecdsa P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "key_type", "key_size"),
+    [("rsa", "rsa", 2048), ("ecdsa P-256", "ecdsa", 256), ("ecdsa P-521", "ecdsa", 521), ("ed25519", "ed25519", None)],
+)
+def test_key_types(key: str, key_type: str, key_size: int | None) -> None:
+    issued = issue(key=KEYS[key]())
+    loaded = load_client_certificate(issued.pem, issued.key_pem, None)
+    assert (loaded.description["key_type"], loaded.description["key_size"]) == (key_type, key_size)
+
+
+@pytest.mark.parametrize("key", ["rsa", "ecdsa P-256"])
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+@pytest.mark.parametrize("encoding", ["PKCS8", "TraditionalOpenSSL"])
+def test_keys_are_sent_as_unencrypted_pkcs8(key: str, passphrase: str | None, encoding: str) -> None:
+    issued = issue(key=KEYS[key]())
+    text = issued.encoded_key(encoding, passphrase)
+    assert load_client_certificate(issued.pem, text, passphrase or "not needed").private_key == issued.key_pem
+    indented = textwrap.indent(text, "  ").replace("\n", "\r\n")
+    assert load_client_certificate(issued.pem, indented, passphrase).private_key == issued.key_pem
+
+
+def test_ec_parameters_are_left_out(client_certificate: Issued) -> None:
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    text = parameters + client_certificate.encoded_key("TraditionalOpenSSL")
+    assert load_client_certificate(client_certificate.pem, text, None).private_key == client_certificate.key_pem
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_a_bundle_is_sent_leaf_first(order: tuple[int, int, int]) -> None:
+    root = issue("root", authority=True)
+    intermediate = issue("intermediate", authority=True, issuer=root)
+    leaf = issue("leaf", issuer=intermediate)
+    chain = [leaf.pem, intermediate.pem, root.pem]
+    bundle = "".join(chain[position] for position in order)
+    loaded = load_client_certificate(bundle + leaf.key_pem, bundle + leaf.key_pem, None)
+    assert loaded.fingerprint == load_certificate(bundle).fingerprint == leaf.fingerprint
+    assert pem_blocks(loaded.pem)[0] == ("CERTIFICATE", leaf.pem)
+    assert sorted(pem_blocks(loaded.pem)) == sorted(("CERTIFICATE", pem) for pem in chain)
+
+
+def test_of_two_leaves_the_one_that_the_key_belongs_to(client_certificate: Issued, other_certificate: Issued) -> None:
+    bundle = client_certificate.pem + other_certificate.pem
+    loaded = load_client_certificate(bundle, other_certificate.key_pem, None)
+    assert loaded.fingerprint == other_certificate.fingerprint
+
+
+SECRET = "correct horse battery staple"
+
+
+def _bad(name: str) -> tuple[str, str, str | None]:
+    """(certificate, private_key, passphrase) of each mistake."""
+    good, other = issue("good"), issue("other")
+    authority = issue("authority", authority=True)
+    request_pem = good.pem.replace("CERTIFICATE", "CERTIFICATE REQUEST")
+    encrypted = good.encoded_key(passphrase=SECRET)
+    public = good.key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    openssh = good.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    cut = "\n".join(good.pem.splitlines()[:3] + good.pem.splitlines()[-1:])
+    cut_key = "\n".join(good.key_pem.splitlines()[:2] + good.key_pem.splitlines()[-1:])
+    expired, early = issue("expired", starts=-9, ends=-2), issue("early", starts=2)
+    table: dict[str, tuple[str, str, str | None]] = {
+        "no PEM": ("nonsense", good.key_pem, None),
+        "a path": ("/etc/ssl/client.pem", good.key_pem, None),
+        "a request": (request_pem, good.key_pem, None),
+        "cut short": (cut, good.key_pem, None),
+        "not base64": (good.pem.replace("M", "*", 1), good.key_pem, None),
+        "not ASN.1": ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", good.key_pem, None),
+        "empty": ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", good.key_pem, None),
+        "another key": (good.pem, other.key_pem, None),
+        "an RSA key": (good.pem, issue(key=KEYS["rsa"]()).key_pem, None),
+        "no key": (good.pem, "nonsense", None),
+        "a path to a key": (good.pem, "/etc/ssl/client.key", None),
+        "the certificate as key": (good.pem, good.pem, None),
+        "a public key": (good.pem, public.decode(), None),
+        "an OpenSSH key": (good.pem, openssh.decode(), None),
+        "two keys": (good.pem, good.key_pem + other.key_pem, None),
+        "a key cut short": (good.pem, cut_key, None),
+        "encrypted without passphrase": (good.pem, encrypted, None),
+        "encrypted with a blank one": (good.pem, encrypted, ""),
+        "encrypted with a wrong one": (good.pem, encrypted, SECRET + "!"),
+        "traditional with a wrong one": (good.pem, good.encoded_key("TraditionalOpenSSL", SECRET), "wrong"),
+        "expired": (expired.pem, expired.key_pem, None),
+        "not yet valid": (early.pem, early.key_pem, None),
+        "an authority": (authority.pem, authority.key_pem, None),
+    }
+    return table[name]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("no PEM", "certificate holds no certificate in PEM"),
+        ("a path", "takes the text, not the path: for a file use lookup"),
+        ("a request", "no certificate in PEM .*, but CERTIFICATE REQUEST"),
+        ("cut short", "certificate cannot be parsed: .* Was it copied whole"),
+        ("not base64", "certificate cannot be parsed: not base64"),
+        ("not ASN.1", "certificate cannot be parsed"),
+        ("empty", "certificate cannot be parsed"),
+        ("another key", "private_key does not belong to certificate"),
+        ("an RSA key", "private_key does not belong to certificate"),
+        ("no key", "private_key holds no private key in PEM"),
+        ("a path to a key", "private_key holds no private key in PEM .*not the path"),
+        ("the certificate as key", "private_key holds no private key in PEM"),
+        ("a public key", "private_key holds a public key: give the private one"),
+        ("an OpenSSH key", "OpenSSH's format: convert it"),
+        ("two keys", "more than one private key"),
+        ("a key cut short", "private_key cannot be parsed"),
+        ("encrypted without passphrase", "encrypted: give its passphrase in private_key_passphrase"),
+        ("encrypted with a blank one", "encrypted: give its passphrase in private_key_passphrase"),
+        ("encrypted with a wrong one", "private_key_passphrase is wrong"),
+        ("traditional with a wrong one", "private_key_passphrase is wrong"),
+        ("expired", r"\(CN=expired\) expired on 20.*Renew it"),
+        ("not yet valid", r"\(CN=early\) is not valid before 20"),
+        ("an authority", r"\(CN=authority\) is that of a certificate authority \(CA:TRUE\)"),
+    ],
+)
+def test_bad_input(mistake: str, message: str) -> None:
+    certificate, key, passphrase = _bad(mistake)
+    with pytest.raises(InputError, match=message) as caught:
+        load_client_certificate(certificate, key, passphrase)
+    assert SECRET not in str(caught.value)
+    for line in filter(None, key.splitlines()[1:-1]):
+        assert line not in str(caught.value)
+
+
+@pytest.mark.parametrize("mistake", ["expired", "not yet valid", "an authority"])
+def test_what_is_to_be_removed_may_be_anything(mistake: str) -> None:
+    certificate, _key, _passphrase = _bad(mistake)
+    assert load_certificate(certificate).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("usage", "warned"),
+    [
+        (None, False),
+        (ExtendedKeyUsageOID.CLIENT_AUTH, False),
+        (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, False),
+        (ExtendedKeyUsageOID.SERVER_AUTH, True),
+    ],
+)
+@pytest.mark.parametrize("authority", [False, None])
+def test_extended_key_usage(usage: x509.ObjectIdentifier | None, warned: bool, authority: bool | None) -> None:
+    issued = issue(usage=usage, authority=authority)
+    warnings = load_client_certificate(issued.pem, issued.key_pem, None).warnings
+    assert bool(warnings) == warned
+    assert all("without clientAuth" in warning for warning in warnings)
+
+
+def test_the_key_is_not_shown(client_certificate: Issued) -> None:
+    loaded = load_client_certificate(client_certificate.pem, client_certificate.key_pem, None)
+    assert repr(loaded) == f"ClientCertificate({client_certificate.fingerprint})"
+
+
+# ------------------------------------------------------------------------------------ what it cannot know
+
+
+def _of_unknown_algorithm(issued: Issued) -> str:
+    """The same certificate, as if its key were of an algorithm that nobody has heard of."""
+    known, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
+    der = issued.certificate.public_bytes(serialization.Encoding.DER)
+    assert known in der
+    return x509.load_der_x509_certificate(der.replace(known, unknown)).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_an_unknown_algorithm_is_a_warning(client_certificate: Issued) -> None:
+    pem = _of_unknown_algorithm(client_certificate)
+    loaded = load_client_certificate(pem, client_certificate.key_pem, None)
+    assert loaded.private_key == client_certificate.key_pem
+    assert len(loaded.warnings) == 1
+    assert "does not know the algorithm of the certificate's key" in loaded.warnings[0]
+    assert loaded.description["key_size"] is None
+    assert describe(pem)["fingerprint_sha256"] == loaded.fingerprint
+
+
+def test_an_unknown_algorithm_needs_pkcs8(client_certificate: Issued) -> None:
+    pem = _of_unknown_algorithm(client_certificate)
+    with pytest.raises(InputError, match="must be unencrypted PKCS#8 here"):
+        load_client_certificate(pem, client_certificate.encoded_key("TraditionalOpenSSL"), None)
+
+
+@pytest.mark.skipif(mldsa is None, reason="cryptography is older than ML-DSA")
+@pytest.mark.parametrize("strength", [44, 65, 87])
+def test_ml_dsa(strength: int) -> None:
+    key = getattr(mldsa, f"MLDSA{strength}PrivateKey").generate()
+    issued = issue(key=key)
+    loaded = load_client_certificate(issued.pem, issued.key_pem, None)
+    assert loaded.description["key_type"] == loaded.description["signature"] == f"ml-dsa-{strength}"
+    assert loaded.warnings == ()
+    der = serialization.load_pem_private_key((loaded.private_key or "").encode(), None).private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    assert len(der) == 54  # the seed and nothing else
+
+
+@pytest.mark.parametrize("error", ["the traceback", None])
+def test_missing_or_old_cryptography(monkeypatch: pytest.MonkeyPatch, error: str | None) -> None:
+    monkeypatch.setattr(_certificates, "CRYPTOGRAPHY_IMPORT_ERROR", error)
+    monkeypatch.setattr("cryptography.__version__", "41.0.7")
+    with pytest.raises(MissingLibraryError) as caught:
+        load_certificate(ISSUED.pem)
+    assert (caught.value.library, caught.value.import_traceback) == ("cryptography >= 42", error)
+
+
+# ---------------------------------------------------------------------------------------------- describe
+
+
+def test_describe(client_certificate: Issued) -> None:
+    certificate = client_certificate.certificate
+    description = describe(client_certificate.pem.replace("\n", "\r\n"))
+    assert description == {
+        "fingerprint_sha256": client_certificate.fingerprint,
+        "subject": "CN=first",
+        "issuer": "CN=first",
+        "serial_number": str(certificate.serial_number),
+        "signature": "ecdsa-with-SHA256",
+        "not_before": certificate.not_valid_before_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "not_after": certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "days_remaining": 89,
+        "expired": False,
+        "key_type": "ecdsa",
+        "key_size": 256,
+        "certificate": client_certificate.pem,
+    }
+
+
+@pytest.mark.parametrize(("ends", "days", "expired"), [(1, 0, False), (2, 1, False), (0, -1, True), (-1, -2, True)])
+def test_days_remaining_is_rounded_down(ends: int, days: int, expired: bool) -> None:
+    description = describe(issue(ends=ends, starts=-9).pem)
+    assert (description["days_remaining"], description["expired"]) == (days, expired)
+
+
+@pytest.mark.parametrize("pem", [None, 5, "", "nonsense", "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----"])
+def test_describe_what_cannot_be_read(pem: object) -> None:
+    description = describe(pem)
+    assert set(description) == set(describe(ISSUED.pem))
+    assert description.pop("certificate") == (pem if isinstance(pem, str) else None)
+    assert set(description.values()) == {None}
+
+
+# ------------------------------------------------------------------------------------------- properties
+
+
+@given(st.lists(st.sampled_from(["\n", "\r\n", "\n  ", " \n\t", "\\n", "\n\n"]), min_size=1), st.text(), st.text())
+def test_normalisation_round_trip(breaks: list[str], before: str, after: str) -> None:
+    lines = ISSUED.pem.splitlines()
+    mangled = before + "".join(line + breaks[number % len(breaks)] for number, line in enumerate(lines)) + after
+    if "-----BEGIN" not in before:
+        assert load_certificate(mangled).fingerprint == ISSUED.fingerprint
+    blocks = pem_blocks(mangled)
+    assert pem_blocks("".join(pem for _label, pem in blocks)) == blocks
+
+
+@given(
+    st.one_of(
+        st.text(), st.text(alphabet="-BEGIN CERTIFICATEND\nAMI="), st.binary().map(lambda raw: raw.decode("latin-1"))
+    )
+)
+def test_no_text_crashes(text: str) -> None:
+    for candidate in (text, f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----"):
+        with pytest.raises(InputError):
+            load_client_certificate(candidate, ISSUED.key_pem, None)
+    for candidate in (text, f"-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----"):
+        with pytest.raises(InputError):
+            load_client_certificate(ISSUED.pem, candidate, text)
+
+
+@given(st.data())
+def test_no_damaged_certificate_crashes(data: st.DataObject) -> None:
+    der = bytearray(ISSUED.certificate.public_bytes(serialization.Encoding.DER))
+    for _change in range(data.draw(st.integers(1, 4))):
+        der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
+    pem = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----\n"
+    description = describe(pem)
+    assert description["certificate"]
+    with contextlib.suppress(InputError):
+        loaded = load_client_certificate(pem, ISSUED.key_pem, None)
+        assert loaded.fingerprint == description["fingerprint_sha256"]

@@ -1,0 +1,423 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
+    AnswerError,
+    ApiKey,
+    ApiToken,
+    AuthenticationError,
+    Client,
+    CloudflareError,
+    ConnectionFailedError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+)
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
+    READ_PERMISSIONS,
+    SETTINGS_WRITE,
+    SSL_WRITE,
+    ZONE_READ,
+    Emulator,
+    Fault,
+    Zone,
+)
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds slept between the tries, which no test waits for."""
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)
+    return naps
+
+
+def kex(zone: Zone) -> str:
+    return f"zones/{zone.id}/settings/auto_origin_tls_kex"
+
+
+def aop(zone: Zone) -> str:
+    return f"zones/{zone.id}/origin_tls_client_auth"
+
+
+# ---------------------------------------------------------------------------------------- authentication
+
+
+def test_token(client: Client, zone: Zone) -> None:
+    assert client.request("GET", f"zones/{zone.id}")["name"] == "example.com"
+
+
+def test_email_and_key(emulator: Emulator, zone: Zone) -> None:
+    key = emulator.add_key("ops@example.com")
+    assert Client(ApiKey("ops@example.com", key), emulator.url).request("GET", f"zones/{zone.id}")["id"] == zone.id
+
+
+@pytest.mark.parametrize("scheme", ["token", "key"])
+def test_netrc_does_not_replace_the_credentials(
+    emulator: Emulator, zone: Zone, token: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    auth = ApiToken(token) if scheme == "token" else ApiKey("ops@example.com", emulator.add_key("ops@example.com"))
+    assert Client(auth, emulator.url).request("GET", f"zones/{zone.id}")["id"] == zone.id
+
+
+def test_user_agent_has_the_version_of_the_collection(client: Client, emulator: Emulator, zone: Zone) -> None:
+    galaxy = yaml.safe_load((Path(__file__).parents[4] / "galaxy.yml").read_text())
+    client.request("GET", f"zones/{zone.id}")
+    assert emulator.journal[0].user_agent == f"originsec.cloudflare/{galaxy['version']}"
+
+
+# ------------------------------------------------------------- what each of the API's errors becomes
+
+
+def test_malformed_token(emulator: Emulator, zone: Zone) -> None:
+    with pytest.raises(AuthenticationError, match="The API token is malformed") as caught:
+        Client(ApiToken('"quoted"'), emulator.url).request("GET", kex(zone))
+    assert caught.value.codes == (6003, 6111)
+    assert caught.value.messages[1] == "Invalid format for Authorization header"
+
+
+def test_token_given_as_key(emulator: Emulator, zone: Zone, token: str) -> None:
+    with pytest.raises(AuthenticationError, match="An API token goes into api_token") as caught:
+        Client(ApiKey("ops@example.com", token), emulator.url).request("GET", kex(zone))
+    assert caught.value.codes == (6003, 6103)
+
+
+def test_unknown_token(emulator: Emulator, zone: Zone) -> None:
+    with pytest.raises(AuthenticationError, match="The token is not valid, or its zone resources") as caught:
+        Client(ApiToken("x" * 40), emulator.url).request("GET", kex(zone))
+    assert caught.value.codes == (9109,)
+    assert caught.value.status == 403
+
+
+def test_token_for_another_zone(emulator: Emulator, zone: Zone) -> None:
+    token = emulator.add_token(zones=[emulator.add_zone("example.org")])
+    with pytest.raises(AuthenticationError, match="do not include this zone"):
+        Client(ApiToken(token), emulator.url).request("GET", kex(zone))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [
+        ("GET", "zones/{zone}/origin_tls_client_auth", "SSL and Certificates Read"),
+        ("GET", "zones/{zone}/origin_tls_client_auth/settings", "SSL and Certificates Read"),
+        ("POST", "zones/{zone}/origin_tls_client_auth", "SSL and Certificates Write"),
+        ("PUT", "zones/{zone}/origin_tls_client_auth/settings", "SSL and Certificates Write"),
+        ("DELETE", "zones/{zone}/origin_tls_client_auth/1", "SSL and Certificates Write"),
+        ("GET", "zones/{zone}/settings/ssl", "Zone Settings Read"),
+        ("GET", "zones/{zone}/settings/auto_origin_tls_kex", "Zone Settings Read"),
+        ("PATCH", "zones/{zone}/settings/auto_origin_tls_kex", "Zone Settings Write"),
+        ("PUT", "zones/{zone}/cache/origin_post_quantum_encryption", "Zone Settings Write"),
+        ("PUT", "zones/{zone}/settings/origin_tls_compliance_modes", "Zone Settings Write"),
+        ("GET", "zones", "Zone Read"),
+    ],
+)
+def test_missing_permission_is_named(emulator: Emulator, zone: Zone, method: str, path: str, permission: str) -> None:
+    groups = READ_PERMISSIONS if permission.endswith("Write") else {SSL_WRITE, SETTINGS_WRITE, ZONE_READ}
+    token = emulator.add_token(permissions=frozenset(groups - {permission, permission.replace("Read", "Write")}))
+    with pytest.raises(PermissionDeniedError, match=f"lacks the permission '{permission}'") as caught:
+        Client(ApiToken(token), emulator.url).request(method, path.format(zone=zone.id), {})
+    assert caught.value.codes == (10000,)
+
+
+def test_name_in_place_of_an_id(client: Client) -> None:
+    with pytest.raises(NotFoundError, match="its name into zone_name") as caught:
+        client.request("GET", "zones/example.com/settings/ssl")
+    assert caught.value.codes == (7003, 7000)
+
+
+def test_certificate_rows(client: Client, emulator: Emulator, zone: Zone, client_certificate: Issued) -> None:
+    def post(certificate: str, key: str) -> str:
+        with pytest.raises(CloudflareError) as caught:
+            client.request("POST", aop(zone), {"certificate": certificate, "private_key": key})
+        return str(caught.value)
+
+    assert "Cloudflare cannot read the certificate" in post("nonsense", "nonsense")
+    authority = issue("authority", authority=True)
+    assert "accepts a leaf certificate" in post(authority.pem, authority.key_pem)
+    uploaded = emulator.upload(zone, client_certificate.pem)
+    assert "holds this certificate already" in post(client_certificate.pem, client_certificate.key_pem)
+
+    def delete(certificate_id: str) -> CloudflareError:
+        with pytest.raises(CloudflareError) as caught:
+            client.request("DELETE", f"{aop(zone)}/{certificate_id}")
+        return caught.value
+
+    assert isinstance(delete("unknown"), NotFoundError)
+    emulator.deployment_delay = 60
+    pending = emulator.upload(zone, issue().pem)
+    assert "once its deployment is over" in str(delete(pending.id))
+    emulator.advance(60)
+    emulator.deletion_delay = 60
+    client.request("DELETE", f"{aop(zone)}/{uploaded.id}")
+    assert "being deleted already" in str(delete(uploaded.id))
+    emulator.advance(60)
+    assert isinstance(delete(uploaded.id), NotFoundError)
+
+
+@pytest.mark.parametrize("code", [971, 10100])
+def test_rate_limit(client: Client, emulator: Emulator, zone: Zone, code: int) -> None:
+    body = {"success": False, "errors": [{"code": code, "message": "Rate limited"}], "result": None}
+    emulator.faults.append(Fault(status=429, body=body))
+    with pytest.raises(RateLimitError, match="1,200 requests per five minutes"):
+        client.request("GET", kex(zone))
+
+
+def test_conflict(client: Client, emulator: Emulator, zone: Zone, client_certificate: Issued) -> None:
+    emulator.change_duration = 60
+    emulator.upload(zone, client_certificate.pem)
+    zone.changed_at = emulator.now()
+    with pytest.raises(CloudflareError, match="Another change of this zone is under way"):
+        client.request("DELETE", f"{aop(zone)}/{emulator.active(zone)[0]}")
+
+
+def test_gateway_error_is_named_with_ray_and_url(client: Client, emulator: Emulator, zone: Zone) -> None:
+    emulator.faults.append(Fault(status=522))
+    with pytest.raises(AnswerError, match=r"HTTP 522, cf-ray [0-9a-f]{16}-EMU") as caught:
+        client.request("GET", kex(zone))
+    assert "Cloudflare's side is in trouble" in str(caught.value)
+    assert f"GET {emulator.url}/{kex(zone)}" in str(caught.value)
+    assert "<html>" not in str(caught.value)
+
+
+def test_unauthorized_status_without_a_known_code(client: Client, emulator: Emulator, zone: Zone) -> None:
+    emulator.faults.append(Fault(status=401, body={"success": False, "errors": [{"code": 1, "message": "No"}]}))
+    with pytest.raises(AuthenticationError, match="The token is not valid"):
+        client.request("GET", kex(zone))
+
+
+# ------------------------------------------------------------------------------- answers that are none
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "<html>a proxy's login page</html>", '{"success": tr', "[]", "null", "0", '{"result": {}}', '{"success": 1}'],
+)
+def test_an_answer_that_is_not_the_apis(client: Client, emulator: Emulator, zone: Zone, body: str) -> None:
+    emulator.faults.append(Fault(body=body))
+    with pytest.raises(AnswerError, match="Does api_base_url point to the Cloudflare API"):
+        client.request("GET", kex(zone))
+
+
+@pytest.mark.parametrize("errors", [None, {}, "text", [None, 5], [{"message": "odd", "error_chain": "text"}]])
+def test_success_false_with_200_and_odd_errors(client: Client, emulator: Emulator, zone: Zone, errors: object) -> None:
+    emulator.faults.append(Fault(body={"success": False, "errors": errors, "result": {"enabled": True}}))
+    with pytest.raises(CloudflareError, match="HTTP 200"):
+        client.request("GET", kex(zone))
+
+
+def test_redirect_is_not_followed(token: str) -> None:
+    seen: list[str] = []
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Tests are quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Redirecting)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        with pytest.raises(AnswerError, match="redirected, which is not followed"):
+            Client(ApiToken(token), f"http://127.0.0.1:{server.server_port}").request("GET", "zones")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert seen == ["/zones"]
+
+
+# ------------------------------------------------------------------------------------ faults and retries
+
+
+@pytest.mark.parametrize("status", [409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527])
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_what_passes_is_tried_again(
+    emulator: Emulator, zone: Zone, token: str, naps: list[float], status: int, method: str
+) -> None:
+    emulator.faults.append(Fault(status=status, times=2))
+    client = Client(ApiToken(token), emulator.url, retries=2)
+    assert client.request(method, kex(zone), {"enabled": True} if method == "PATCH" else None)["id"]
+    assert emulator.count() == {method: 3}
+    assert sum(naps) < 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+def test_what_does_not_pass_is_not_tried_again(emulator: Emulator, zone: Zone, token: str, status: int) -> None:
+    emulator.faults.append(Fault(status=status))
+    with pytest.raises(CloudflareError):
+        Client(ApiToken(token), emulator.url, retries=5).request("GET", kex(zone))
+    assert len(emulator.journal) == 1
+
+
+def test_retry_after_is_respected(emulator: Emulator, zone: Zone, token: str, naps: list[float]) -> None:
+    emulator.faults.append(Fault(status=429, headers={"Retry-After": "7"}))
+    Client(ApiToken(token), emulator.url, retries=1).request("GET", kex(zone))
+    assert naps == [7]
+
+
+def test_no_retries_is_one_request(emulator: Emulator, zone: Zone, token: str) -> None:
+    emulator.faults.append(Fault(status=500, times=9))
+    with pytest.raises(AnswerError):
+        Client(ApiToken(token), emulator.url, retries=0).request("GET", kex(zone))
+    assert len(emulator.journal) == 1
+
+
+def test_giving_up_says_how_often_it_tried(emulator: Emulator, zone: Zone, token: str, naps: list[float]) -> None:
+    emulator.faults.append(Fault(status=503, times=9))
+    with pytest.raises(AnswerError, match=r"HTTP 503, .*tried 3 times"):
+        Client(ApiToken(token), emulator.url, retries=2).request("GET", kex(zone))
+    assert len(emulator.journal) == 3
+    assert naps
+
+
+@pytest.mark.parametrize(("status", "tries"), [(409, 2), (429, 2), (500, 1), (502, 1), (524, 1)])
+def test_a_post_is_repeated_only_where_it_was_not_done(
+    emulator: Emulator, zone: Zone, token: str, client_certificate: Issued, status: int, tries: int
+) -> None:
+    emulator.faults.append(Fault(method="POST", status=status))
+    body = {"certificate": client_certificate.pem, "private_key": client_certificate.key_pem}
+    client = Client(ApiToken(token), emulator.url, retries=3)
+    expected = contextlib.nullcontext() if tries > 1 else pytest.raises(AnswerError, match=f"HTTP {status}")
+    with expected:
+        client.request("POST", aop(zone), body)
+    assert emulator.count() == {"POST": tries}
+
+
+@pytest.mark.parametrize("after_work", [False, True])
+def test_a_dropped_connection_is_tried_again_but_not_for_a_post(
+    emulator: Emulator, zone: Zone, token: str, client_certificate: Issued, after_work: bool
+) -> None:
+    client = Client(ApiToken(token), emulator.url, retries=2)
+    emulator.faults.append(Fault(method="PATCH", drop=True, after_work=after_work))
+    assert client.request("PATCH", kex(zone), {"enabled": True})["enabled"]
+    emulator.faults.append(Fault(method="POST", drop=True, after_work=after_work))
+    body = {"certificate": client_certificate.pem, "private_key": client_certificate.key_pem}
+    with pytest.raises(ConnectionFailedError, match=r"POST .* failed: .*in order"):
+        client.request("POST", aop(zone), body)
+    assert emulator.count() == {"PATCH": 2, "POST": 1}
+    assert len(emulator.active(zone)) == int(after_work)
+
+
+def test_nobody_listens(token: str) -> None:
+    with Emulator() as emulator:
+        url = emulator.url
+    with pytest.raises(ConnectionFailedError, match=r"refused.*api_base_url right"):
+        Client(ApiToken(token), url, retries=0).request("GET", "zones")
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_timeout(emulator: Emulator, zone: Zone, token: str, retries: int) -> None:
+    emulator.faults.append(Fault(delay=1.5, times=2))
+    client = Client(ApiToken(token), emulator.url, timeout=1, retries=retries)
+    with pytest.raises(ConnectionFailedError, match="no answer within 1 seconds"):
+        client.request("GET", kex(zone))
+    assert len(emulator.journal) == retries + 1
+
+
+def test_proxy_that_is_not_there(zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:proxy-password@127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    client = Client(ApiToken(token), "https://api.example.test", retries=0)
+    with pytest.raises(ConnectionFailedError, match="through the proxy that the environment names") as caught:
+        client.request("GET", kex(zone))
+    assert "proxy-password" not in str(caught.value)
+
+
+# --------------------------------------------------------------------------------------------------- TLS
+
+
+@pytest.fixture
+def tls_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator behind TLS with a certificate of a private authority, whose file is tmp_path/ca.pem."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    authority = issue("authority", authority=True, usage=None)
+    server = issue("server", issuer=authority, usage=None, address="127.0.0.1")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    (tmp_path / "server.pem").write_text(server.pem + server.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with Emulator(ssl_context=context) as emulator:
+        yield emulator
+
+
+def test_private_authority(tls_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone, auth = tls_emulator.add_zone("example.com"), ApiToken(tls_emulator.add_token())
+    with pytest.raises(ConnectionFailedError, match="name the file of its authority in ca_path"):
+        Client(auth, tls_emulator.url, retries=5).request("GET", kex(zone))
+    assert tls_emulator.journal == []
+    trusted = str(tmp_path / "ca.pem")
+    assert Client(auth, tls_emulator.url, verify=trusted).request("GET", kex(zone))
+    assert Client(auth, tls_emulator.url, verify=False).request("GET", kex(zone))
+    # Neither is overridden by the environment, as requests does with what is set on a session
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    assert Client(auth, tls_emulator.url, verify=trusted).request("GET", kex(zone))
+    assert Client(auth, tls_emulator.url, verify=False).request("GET", kex(zone))
+    with pytest.raises(ConnectionFailedError, match=r"missing\.pem"):
+        Client(auth, tls_emulator.url).request("GET", kex(zone))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
+    assert Client(auth, tls_emulator.url).request("GET", kex(zone))
+
+
+# ------------------------------------------------------------------------------------------------ paging
+
+
+def test_pages(client: Client, emulator: Emulator) -> None:
+    names = [f"{number}.example.com" for number in range(120)]
+    for name in names:
+        emulator.add_zone(name)
+    assert [zone["name"] for zone in client.pages("zones", {})] == names
+    assert [exchange.query["page"] for exchange in emulator.journal] == ["1", "2", "3"]
+    assert {exchange.query["per_page"] for exchange in emulator.journal} == {"50"}
+
+
+@pytest.mark.parametrize(("zones", "requests"), [(0, 1), (49, 1), (50, 2), (51, 2)])
+def test_pages_of_a_listing_that_does_not_count(
+    client: Client, emulator: Emulator, zones: int, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(zones):
+        emulator.add_zone(f"{number}.example.com")
+    envelope = client._envelope
+
+    def without_info(*arguments: object, **options: object) -> dict[str, object]:
+        return {**envelope(*arguments, **options), "result_info": None}  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client, "_envelope", without_info)
+    assert len(list(client.pages("zones", {}))) == zones
+    assert len(emulator.journal) == requests
+
+
+@pytest.mark.parametrize("result", ["text", {"id": 1}, [1, 2]])
+def test_a_listing_that_is_none(client: Client, emulator: Emulator, result: object) -> None:
+    emulator.faults.append(Fault(body={"success": True, "result": result}))
+    with pytest.raises(AnswerError, match="did not answer with a list"):
+        list(client.pages("zones", {}))
+
+
+def test_done_steps_are_part_of_the_message() -> None:
+    error = CloudflareError("It failed.")
+    assert str(error) == "It failed."
+    error.done = ("uploaded a", "enabled b")
+    assert str(error) == "It failed. Done before that: uploaded a, enabled b."

@@ -1,0 +1,529 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import (
+    ClientCertificate,
+    describe,
+    load_client_certificate,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
+    AnswerError,
+    ApiToken,
+    Client,
+    CloudflareError,
+    InputError,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth import (
+    AwaitActive,
+    Delete,
+    Enable,
+    Record,
+    State,
+    Step,
+    UnsafeError,
+    Upload,
+    Wanted,
+    Zone,
+    apply,
+    plan,
+    warnings,
+)
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Fault
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Zone as EmulatedZone
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+# ---------------------------------------------------------------------------------- the plan, as a property
+
+STATUSES = (
+    *("initializing", "pending_deployment", "active", "active", "pending_deletion", "deleted"),
+    *("deployment_timed_out", "deletion_timed_out", "a status of 2027"),
+)
+
+
+def record(id_: str, status: str = "active", fingerprint: str | None = None, expired: bool = False) -> Record:
+    description = {**dict.fromkeys(describe("")), "fingerprint_sha256": fingerprint or id_, "expired": expired}
+    return Record(id_, status, description, uploaded_on=f"2026-01-01T00:00:00.{id_[-1]}Z")
+
+
+def certificate(fingerprint: str) -> ClientCertificate:
+    description = {**describe(""), "fingerprint_sha256": fingerprint, "expired": False, "not_after": "2027"}
+    return ClientCertificate("", fingerprint, description)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> State:
+    """At most one record of each fingerprint exists, since Cloudflare refuses a second."""
+    records: list[Record] = []
+    for number in range(draw(st.integers(0, 5))):
+        status = draw(st.sampled_from(STATUSES))
+        one = record(f"id{number}", status, draw(st.sampled_from("abc")), draw(st.booleans()))
+        if not (one.exists and any(other.exists and other.fingerprint == one.fingerprint for other in records)):
+            records.append(one)
+    # What is wanted is never expired, which is checked before
+    records = [record(str(one.id), one.status, "a") if one.fingerprint == "a" else one for one in records]
+    return State(draw(st.booleans()), tuple(records), draw(st.sampled_from([None, "full", "flexible", "off"])))
+
+
+present = st.builds(
+    Wanted,
+    certificate=st.sampled_from([certificate("a"), None]),
+    enabled=st.sampled_from([None, True, False]),
+    exclusive=st.booleans(),
+    wait=st.booleans(),
+).map(lambda wanted: wanted if wanted.certificate else Wanted(enabled=wanted.enabled))
+absent = st.builds(
+    Wanted,
+    present=st.just(False),
+    certificate=st.just(certificate("a")),
+    enabled=st.sampled_from([None, True, False]),
+)
+absent_by_id = st.builds(
+    Wanted,
+    present=st.just(False),
+    certificate_id=st.sampled_from(["id0", "id1", "none such"]),
+    enabled=st.sampled_from([None, True, False]),
+)
+
+
+def after(state: State, steps: list[Step]) -> State:
+    for step in steps:
+        state = step.preview(state)
+    return state
+
+
+@given(states(), st.one_of(present, absent, absent_by_id))
+def test_a_plan_reaches_what_is_wanted_safely_and_only_once(state: State, wanted: Wanted) -> None:
+    try:
+        steps = plan(state, wanted)
+    except UnsafeError:
+        # Refused only where something would be enabled, or removed while enabled
+        assert wanted.enabled or (not wanted.present and state.enabled)
+        return
+
+    reached = after(state, steps)
+    if wanted.enabled is not None:
+        assert reached.enabled == wanted.enabled
+    if wanted.present and wanted.certificate:
+        there = reached.present("a")
+        assert there
+        if wanted.wait:
+            assert there.status == "active"
+        if wanted.exclusive and there.status == "active":
+            assert [one for one in reached.records if one.status not in ("pending_deletion", "deleted")] == [there]
+    if not wanted.present:
+        assert not any(wanted.matches(one) and one.exists for one in reached.records)
+        assert {one.id for one in state.records if not wanted.matches(one)} <= {one.id for one in reached.records}
+
+    assert plan(reached, wanted) == []
+
+    for step in steps:
+        following = step.preview(state)
+        if following.enabled and (state.works or not state.enabled):
+            assert following.works or (isinstance(step, Delete) and not state.works)
+        if isinstance(step, Delete) and wanted.exclusive:
+            assert state.present("a") is None or state.present("a").status == "active"  # type: ignore[union-attr]
+        if isinstance(step, Upload):
+            assert state.present("a") is None
+        state = following
+
+
+@given(states(), st.one_of(present, absent, absent_by_id))
+def test_a_plan_that_is_cut_off_converges(state: State, wanted: Wanted) -> None:
+    try:
+        steps = plan(state, wanted)
+    except UnsafeError:
+        return
+    for done in range(len(steps)):
+        halfway = after(state, steps[:done])
+        reached = after(halfway, plan(halfway, wanted))
+        assert reached.enabled == after(state, steps).enabled
+        assert plan(reached, wanted) == []
+
+
+def test_order_of_a_rotation() -> None:
+    state = State(False, (record("old"),), "full")
+    steps = plan(state, Wanted(certificate=certificate("new"), enabled=True, exclusive=True))
+    assert steps == [Upload(certificate("new")), AwaitActive("new"), Enable(True), Delete("old")]
+
+
+def test_without_waiting_nothing_is_enabled_or_removed() -> None:
+    state = State(True, (record("old"),))
+    wanted = Wanted(certificate=certificate("new"), exclusive=True, wait=False)
+    assert plan(state, wanted) == [Upload(certificate("new"))]
+    with pytest.raises(UnsafeError, match="wait: true"):
+        plan(State(False, ()), Wanted(certificate=certificate("new"), enabled=True, wait=False))
+
+
+def test_a_dead_record_of_the_wanted_certificate_makes_way() -> None:
+    state = State(True, (record("1", "deployment_timed_out", "new"), record("old")))
+    steps = plan(state, Wanted(certificate=certificate("new"), exclusive=True))
+    assert steps == [Delete("1"), Upload(certificate("new")), AwaitActive("new"), Delete("old")]
+
+
+def test_disabling_comes_before_removing() -> None:
+    state = State(True, (record("old"),))
+    assert plan(state, Wanted(present=False, certificate_id="old", enabled=False)) == [Enable(False), Delete("old")]
+
+
+@pytest.mark.parametrize("mode", ["off", "flexible"])
+def test_enabling_without_effect_is_refused(mode: str) -> None:
+    with pytest.raises(UnsafeError, match=f"no effect in the zone's SSL mode '{mode}'"):
+        plan(State(False, (record("old"),), mode), Wanted(enabled=True))
+
+
+@pytest.mark.parametrize("records", [(), (record("old", "pending_deployment"),), (record("old", expired=True),)])
+def test_enabling_without_a_certificate_is_refused(records: tuple[Record, ...]) -> None:
+    with pytest.raises(UnsafeError, match="no active certificate that is valid"):
+        plan(State(False, records, "full"), Wanted(enabled=True))
+
+
+def test_removing_the_last_certificate_is_refused() -> None:
+    wanted = Wanted(present=False, certificate_id="1")
+    with pytest.raises(UnsafeError, match="Certificate 1 is the last active one, and"):
+        plan(State(True, (record("1"), record("2", "initializing"))), wanted)
+    with pytest.raises(UnsafeError, match="Certificate 1 is the last active one, and"):
+        plan(State(True, (record("1", expired=True),)), wanted)
+    with pytest.raises(UnsafeError, match="Certificate 1 is the last active one that is valid"):
+        plan(State(True, (record("1"), record("2", expired=True))), wanted)
+    assert plan(State(True, (record("1"), record("2"))), wanted) == [Delete("1")]
+    assert plan(State(True, (record("1", expired=True), record("2", expired=True))), wanted) == [Delete("1")]
+
+
+def test_in_use_is_the_most_recent_active_one() -> None:
+    def uploaded(id_: str, on: str | None, status: str = "active") -> Record:
+        return Record(id_, status, record(id_).description, on)
+
+    records = (
+        uploaded("b", "2026-01-01T00:00:00.5Z"),
+        uploaded("a", "2026-01-01T00:00:00Z"),
+        uploaded("c", "2027-01-01T00:00:00Z", "pending_deployment"),
+        uploaded("d", None),
+    )
+    in_use = State(True, records).in_use()
+    assert in_use
+    assert in_use.id == "b"
+    assert State(True, ()).in_use() is None
+
+
+# --------------------------------------------------------------------------------- against the emulator
+
+
+def wanted(issued: Issued, **options: Any) -> Wanted:
+    return Wanted(certificate=load_client_certificate(issued.pem, issued.key_pem, None), **options)
+
+
+@pytest.fixture
+def zone(emulator: Emulator) -> EmulatedZone:
+    return emulator.add_zone("example.com")
+
+
+@pytest.fixture
+def aop(client: Client, zone: EmulatedZone) -> Zone:
+    return Zone(client, zone.id, wait_timeout=5)
+
+
+@pytest.fixture
+def clock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses move the emulator's clock in place of the hands on the wall."""
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        emulator.advance(seconds)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    return pauses
+
+
+def writes(emulator: Emulator) -> list[str]:
+    return [exchange.method for exchange in emulator.journal if exchange.method != "GET"]
+
+
+def never_dark(emulator: Emulator) -> bool:
+    """Whether, once there was an active certificate, there was one ever after while enabled."""
+    seen = False
+    for exchange in emulator.journal:
+        seen = seen or bool(exchange.active)
+        if seen and exchange.aop_enabled and not exchange.active:
+            return False
+    return seen
+
+
+def test_rotation(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    old = emulator.upload(zone, issue("old").pem)
+    zone.aop_enabled = True
+    emulator.deployment_delay, emulator.list_lag, emulator.deletion_delay = 9, 30, 10
+    emulator.advance(60)
+    aop.wait_timeout = 60
+
+    change = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert change.changed
+    assert change.removed == [old.id]
+    assert [one.status for one in change.after.records] == ["active"]
+    assert writes(emulator) == ["POST", "DELETE"]
+    assert [exchange.method for exchange in emulator.journal] == ["GET", "GET", "POST", *["GET"] * 6, "DELETE"]
+    assert clock == [0.5, 1, 2, 4, 8]
+    assert never_dark(emulator)
+    assert emulator.active(zone) == [change.after.records[0].id]
+
+    # While the list still lags behind, the next run finds the same certificate
+    emulator.journal.clear()
+    again = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert len(emulator.active(zone)) == 1
+    assert again.after.records[0].id == change.after.records[0].id
+    emulator.advance(60)
+    emulator.journal.clear()
+    assert not apply(aop, wanted(client_certificate, exclusive=True), check_mode=False).changed
+    assert [exchange.method for exchange in emulator.journal] == ["GET", "GET"]
+
+
+def test_a_deleted_twin_is_waited_out(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.deletion_delay = 3
+    apply(aop, wanted(client_certificate), check_mode=False)
+    apply(aop, Wanted(present=False, certificate=wanted(client_certificate).certificate), check_mode=False)
+    change = apply(aop, wanted(client_certificate), check_mode=False)
+    assert change.changed
+    assert emulator.active(zone) == [change.after.records[0].id]
+    assert sum(clock) >= 3
+
+
+def test_a_deleted_twin_that_stays_is_an_error(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    emulator.deletion_delay = 999
+    apply(aop, wanted(client_certificate), check_mode=False)
+    apply(aop, Wanted(present=False, certificate=wanted(client_certificate).certificate), check_mode=False)
+    aop.wait_timeout = 0
+    with pytest.raises(CloudflareError, match="is still deleting it") as caught:
+        apply(aop, wanted(client_certificate), check_mode=False)
+    assert 1406 in caught.value.codes
+
+
+def test_another_record_is_never_adopted(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    emulator.upload(zone, issue("other").pem)
+    body = {"success": False, "errors": [{"code": 1406, "message": "exists"}], "result": None}
+    emulator.faults.append(Fault(method="POST", status=400, body=body, times=99))
+    aop.wait_timeout = 0
+    with pytest.raises(CloudflareError, match="code 1406"):
+        apply(aop, wanted(client_certificate), check_mode=False)
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"status": 502}, {"status": 524}])
+@pytest.mark.parametrize("after_work", [False, True])
+def test_an_upload_of_unknown_outcome_ends_with_one_certificate(
+    aop: Zone,
+    emulator: Emulator,
+    zone: EmulatedZone,
+    clock: list[float],
+    client_certificate: Issued,
+    fault: dict[str, Any],
+    after_work: bool,
+) -> None:
+    emulator.list_lag = 2
+    emulator.faults.append(Fault(method="POST", after_work=after_work, **fault))
+    change = apply(aop, wanted(client_certificate), check_mode=False)
+    assert change.changed
+    assert emulator.active(zone) == [change.after.records[0].id]
+    assert len(zone.certificates) == 1
+
+
+def test_a_deployment_that_times_out_leaves_the_old_certificate(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    old = emulator.upload(zone, issue("old").pem)
+    zone.aop_enabled = emulator.deployment_times_out = True
+    emulator.deployment_delay = 1
+    emulator.advance(1)
+    with pytest.raises(CloudflareError, match=r"'deployment_timed_out'\. What was active before still is") as caught:
+        apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert caught.value.done == (f"uploaded the certificate {client_certificate.fingerprint}",)
+    assert emulator.active(zone) == [old.id]
+    assert writes(emulator) == ["POST"]
+    # The next run removes what is dead, and goes through
+    emulator.deployment_times_out = False
+    change = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert emulator.active(zone) == [change.after.records[0].id]
+    assert change.removed[-1] == old.id
+    assert never_dark(emulator)
+
+
+def test_not_active_in_time(aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued) -> None:
+    emulator.deployment_delay = 999
+    aop.wait_timeout = 1
+    with pytest.raises(CloudflareError, match=r"not active, after 1 seconds .*Run again to go on waiting"):
+        apply(aop, wanted(client_certificate), check_mode=False)
+    emulator.advance(999)
+    assert not apply(aop, wanted(client_certificate), check_mode=False).changed
+
+
+def test_removing_what_is_being_deployed_is_waited_out(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float]
+) -> None:
+    emulator.deployment_delay = 2
+    pending = emulator.upload(zone, issue().pem)
+    change = apply(aop, Wanted(present=False, certificate_id=pending.id), check_mode=False)
+    assert change.removed == [pending.id]
+    assert writes(emulator) == ["DELETE"] * (len(clock) + 1)
+    assert len(clock) > 1
+    stuck = emulator.upload(zone, issue().pem)
+    aop.wait_timeout = 0
+    with pytest.raises(CloudflareError, match="code 1434"):
+        apply(aop, Wanted(present=False, certificate_id=stuck.id), check_mode=False)
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 1414), (404, 1551), (404, 1552)])
+def test_gone_already_is_fine(aop: Zone, emulator: Emulator, zone: EmulatedZone, status: int, code: int) -> None:
+    uploaded = emulator.upload(zone, issue().pem)
+    body = {"success": False, "errors": [{"code": code, "message": "gone"}], "result": None}
+    emulator.faults.append(Fault(method="DELETE", status=status, body=body))
+    assert apply(aop, Wanted(present=False, certificate_id=uploaded.id), check_mode=False).removed == [uploaded.id]
+
+
+def test_a_refusal_to_delete_is_an_error_with_what_was_done(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    first, _second = emulator.upload(zone, issue("old").pem), emulator.upload(zone, issue("older").pem)
+    body = {"success": False, "errors": [{"code": 1, "message": "No"}], "result": None}
+    emulator.faults.append(Fault(method="DELETE", status=400, body=body, skip=1))
+    steps = rf"uploaded the certificate \w+, enabled Authenticated Origin Pulls, deleted the certificate {first.id}\."
+    with pytest.raises(CloudflareError, match=f"Done before that: {steps}"):
+        apply(aop, wanted(client_certificate, enabled=True, exclusive=True), check_mode=False)
+
+
+def test_absent_by_id_finds_what_the_list_does_not_show_yet(aop: Zone, emulator: Emulator, zone: EmulatedZone) -> None:
+    emulator.list_lag = 60
+    fresh = emulator.upload(zone, issue().pem)
+    assert apply(aop, Wanted(present=False, certificate_id=fresh.id), check_mode=False).removed == [fresh.id]
+    assert emulator.active(zone) == []
+    assert not apply(aop, Wanted(present=False, certificate_id=fresh.id), check_mode=False).changed
+    assert not apply(aop, Wanted(present=False, certificate_id="unknown"), check_mode=False).changed
+
+
+def test_enabling_reads_the_ssl_mode_only_when_needed(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    zone.ssl_mode = "flexible"
+    with pytest.raises(UnsafeError):
+        apply(aop, wanted(client_certificate, enabled=True), check_mode=False)
+    assert writes(emulator) == []
+    zone.ssl_mode = "strict"
+    assert apply(aop, wanted(client_certificate, enabled=True), check_mode=False).after.enabled
+    emulator.journal.clear()
+    assert not apply(aop, wanted(client_certificate, enabled=True), check_mode=False).changed
+    assert len(emulator.journal) == 2
+
+
+def test_check_mode_foresees_and_writes_nothing(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    emulator.upload(zone, issue("old").pem)
+    options = wanted(client_certificate, enabled=True, exclusive=True)
+    foreseen = apply(aop, options, check_mode=True)
+    assert writes(emulator) == []
+    done = apply(aop, options, check_mode=False)
+    assert foreseen.before == done.before
+    assert foreseen.after.diff() == done.after.diff()
+    assert (foreseen.changed, foreseen.removed) == (done.changed, done.removed)
+
+
+@pytest.mark.parametrize("result", [{}, "text", 5, True])
+def test_a_list_that_is_none(aop: Zone, emulator: Emulator, result: object) -> None:
+    emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": result}))
+    with pytest.raises(AnswerError, match="did not answer with a list"):
+        aop.read()
+
+
+@pytest.mark.parametrize("item", [None, "text", {}, {"id": None}, {"id": 5}])
+def test_a_record_that_is_none(aop: Zone, emulator: Emulator, item: object) -> None:
+    emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": [item]}))
+    with pytest.raises(AnswerError, match="has no id"):
+        aop.read()
+
+
+def test_a_record_that_cannot_be_read_is_tolerated(
+    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    item = {"id": "1", "status": "a status of 2027", "certificate": "nonsense", "issuer": "CN=x", "extra": 1}
+    emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": [item]}, times=1))
+    change = apply(aop, wanted(client_certificate), check_mode=True)
+    shown = change.before.result()["certificates"][0]
+    assert (shown["id"], shown["status"], shown["issuer"]) == ("1", "a status of 2027", "CN=x")
+    assert (shown["fingerprint_sha256"], shown["certificate"]) == (None, "nonsense")
+
+
+# ---------------------------------------------------------------------------------- options and warnings
+
+
+def params(**given: Any) -> dict[str, Any]:
+    names = ("certificate", "private_key", "private_key_passphrase", "certificate_id", "enabled")
+    defaults = {**dict.fromkeys(names), "state": "present", "exclusive": False, "wait": True, "wait_timeout": 300}
+    return {**defaults, **given}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "nothing to manage: give certificate with private_key, or enabled"),
+        ({"certificate": "pem"}, "certificate needs private_key beside it"),
+        ({"certificate": "pem", "private_key": ""}, "certificate needs private_key beside it"),
+        ({"private_key": "pem"}, "private_key needs certificate beside it"),
+        ({"exclusive": True, "enabled": True}, "exclusive needs certificate beside it"),
+        ({"certificate_id": "1"}, "with state: absent; here give certificate"),
+        ({"state": "absent"}, "exactly one of certificate and certificate_id"),
+        ({"state": "absent", "certificate": "pem", "certificate_id": "1"}, "exactly one of"),
+        ({"state": "absent", "certificate_id": "1", "exclusive": True}, "exclusive goes with state: present"),
+        ({"state": "absent", "certificate_id": "../settings"}, "at most 36 letters, digits and hyphens"),
+        ({"state": "absent", "certificate_id": "1" * 37}, "at most 36"),
+        ({"enabled": True, "wait_timeout": -1}, "wait_timeout must not be negative"),
+    ],
+)
+def test_options_that_cannot_be_right(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Wanted.from_options(params(**given))
+
+
+def test_options(client_certificate: Issued) -> None:
+    pem, key = client_certificate.pem, client_certificate.key_pem
+    assert Wanted.from_options(params(enabled=False, certificate="")) == Wanted(enabled=False)
+    everything = params(certificate=pem, private_key=key, enabled=True, exclusive=True, wait=False)
+    assert Wanted.from_options(everything) == wanted(client_certificate, enabled=True, exclusive=True, wait=False)
+    gone = Wanted.from_options(params(state="absent", certificate_id=" 1 "))
+    assert gone == Wanted(present=False, certificate_id="1")
+    gone = Wanted.from_options(params(state="absent", certificate=pem))
+    assert gone.certificate
+    assert gone.certificate.fingerprint == client_certificate.fingerprint
+
+
+def test_warnings(client_certificate: Issued) -> None:
+    one = wanted(client_certificate, exclusive=True, wait=False)
+    own = record("1", fingerprint=client_certificate.fingerprint)
+    assert list(warnings(one, State(True, (own,)))) == []
+    assert list(warnings(Wanted(enabled=True), State(True, (own,)))) == []
+    (left,) = warnings(one, State(True, (record("1", "initializing", client_certificate.fingerprint),)))
+    assert left.startswith("The other certificates were left")
+    (newer,) = warnings(one, State(True, (own, record("2"))))
+    assert "2 (None), and not the wanted one" in newer
+
+
+def test_retries_of_the_client_do_not_repeat_an_upload(
+    emulator: Emulator, zone: EmulatedZone, token: str, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.faults.append(Fault(method="POST", status=502, after_work=True))
+    aop = Zone(Client(ApiToken(token), emulator.url, retries=5), zone.id)
+    apply(aop, wanted(client_certificate), check_mode=False)
+    assert writes(emulator) == ["POST"]
