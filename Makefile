@@ -4,7 +4,11 @@
 
 VENV := .venv
 NOX_ARGS ?=
-DEMO_ARGS ?=
+# On the real API only; see tests/demo/demo.py
+ZONE ?=
+CERTIFICATE ?=
+PRIVATE_KEY ?=
+APPLY ?=
 
 # ansible refuses to start in a locale that is not UTF-8.
 export LC_ALL := C.UTF-8
@@ -20,11 +24,12 @@ test: $(VENV)/bin/nox ## Run every check on the newest ansible-core that a Pytho
 matrix: $(VENV)/bin/nox ## Run every check on every ansible-core and Python that is supported
 	$(VENV)/bin/nox --session lint units sanity integration collection $(NOX_ARGS)
 
-demo: $(VENV)/bin/nox ## Harden a few zones of an emulated Cloudflare; DEMO_ARGS go to the demo
-	$(VENV)/bin/python tests/demo/run $(DEMO_ARGS)
+demo: $(VENV)/bin/nox ## Harden three zones of an emulated Cloudflare, or with CLOUDFLARE_API_TOKEN and ZONE=name a real one
+	@$(VENV)/bin/python tests/demo/demo.py $(if $(ZONE),--zone "$(ZONE)") $(if $(CERTIFICATE),--certificate "$(CERTIFICATE)") \
+		$(if $(PRIVATE_KEY),--private-key "$(PRIVATE_KEY)") $(if $(APPLY),--apply)
 
 clean: ## Remove what the other commands made
-	rm -rf $(VENV) .nox .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
+	rm -rf $(VENV) .demo .nox .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
 
 # The real interpreters of pyenv come first: its shims answer only for the versions that its user has selected.
 $(VENV)/bin/nox:
