@@ -75,16 +75,20 @@ def find_zone(client: Client, params: Mapping[str, Any]) -> str:
     if _given(params, "zone_id"):
         return str(params["zone_id"]).strip().lower()
     name = _ascii_name(_given(params, "zone_name"))
-    found = [zone for zone in client.pages("zones", {"name": name}) if _same_name(zone.get("name"), name)]
+    found = [
+        zone
+        for zone in client.pages("zones", {"name": name})
+        if _same_name(zone.get("name"), name) and isinstance(zone.get("id"), str)
+    ]
     if not found:
         raise NotFoundError(
             f"There is no zone {name} that these credentials can see: check the spelling of zone_name, and that the "
             "token has the permission 'Zone Read' and includes the zone."
         )
     if len(found) > 1:
-        zones = ", ".join(f"{zone.get('id')} ({zone.get('status')})" for zone in found)
+        zones = ", ".join(f"{zone['id']} ({zone.get('status')})" for zone in found)
         raise InputError(f"There is more than one zone {name}: {zones}. Set zone_id instead of zone_name.")
-    return str(found[0].get("id"))
+    return str(found[0]["id"])
 
 
 def _given(params: Mapping[str, Any], option: str) -> str:

@@ -55,7 +55,7 @@ EXAMPLES = r"""
 - name: Turn it off for a zone by id, with the token from the environment
   originsec.cloudflare.origin_pqe:
     zone_id: 023e105f4ecef8ad9ca31a8372d0c353
-    value: off
+    value: "off"
 """
 
 RETURN = r"""

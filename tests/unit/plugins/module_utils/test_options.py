@@ -17,7 +17,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._client impor
     NotFoundError,
 )
 from ansible_collections.originsec.cloudflare.plugins.module_utils._options import connect, find_zone, from_environment
-from ansible_collections.originsec.cloudflare.tests.emulator.emulator import SETTINGS_READ, Emulator, Zone
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import SETTINGS_READ, Emulator, Fault, Zone
 
 ZONE_ID = "023e105f4ecef8ad9ca31a8372d0c353"
 
@@ -201,9 +201,12 @@ def test_looking_up_a_name_needs_a_permission(emulator: Emulator, zone: Zone) ->
 
 
 def test_zones_that_match_only_roughly_are_left_out(emulator: Emulator, token: str, zone: Zone) -> None:
-    from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Fault
-
-    result = [{"id": "1", "name": "www.example.com"}, {"id": "2", "name": "not a name"}, {"id": "3", "name": None}]
+    result = [
+        {"id": "1", "name": "www.example.com"},
+        {"id": "2", "name": "not a name"},
+        {"id": "3", "name": None},
+        {"name": "example.com"},
+    ]
     emulator.faults.append(Fault(body={"success": True, "result": result}))
     with pytest.raises(NotFoundError):
         find(emulator, token, zone_name="example.com")
