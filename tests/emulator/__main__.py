@@ -41,7 +41,10 @@ def main() -> None:
         if not arguments.token:
             print(f"API token: {token}", file=sys.stderr, flush=True)
         if arguments.ready_file:
-            arguments.ready_file.write_text(emulator.url)
+            # In one step: whoever waits for the file never reads half of it.
+            written = arguments.ready_file.with_name(arguments.ready_file.name + ".new")
+            written.write_text(emulator.url)
+            written.replace(arguments.ready_file)
         over.wait()
 
 

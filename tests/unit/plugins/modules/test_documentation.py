@@ -23,7 +23,7 @@ PACKAGE = "ansible_collections.originsec.cloudflare.plugins.modules"
 
 def given(name: str, certificate: Issued) -> dict[str, Any]:
     """Options with which each module has something to return."""
-    return {
+    table: dict[str, dict[str, Any]] = {
         "auto_origin_tls_kex": {"enabled": True},
         "origin_pqe": {"value": "off"},
         "origin_tls_compliance_modes": {"modes": ["pqh"]},
@@ -33,7 +33,8 @@ def given(name: str, certificate: Issued) -> dict[str, Any]:
             "exclusive": True,
             "enabled": True,
         },
-    }.get(name, {})
+    }
+    return table.get(name, {})
 
 
 def undocumented(result: Any, documented: dict[str, Any], path: str = "") -> list[str]:
