@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Protocol
 
 from ._certificates import ClientCertificate, describe, load_certificate, load_client_certificate
@@ -230,14 +230,9 @@ class Upload:
     def execute(self, state: State, zone: Zone) -> State:
         return state.with_record(zone.upload(self.certificate))
 
-    def __str__(self) -> str:
-        return f"uploaded the certificate {self.certificate.fingerprint}"
-
 
 @dataclass(frozen=True)
 class AwaitActive:
-    """Changes nothing by itself, so it is not counted as a change."""
-
     fingerprint: str
 
     def preview(self, state: State) -> State:
@@ -247,8 +242,9 @@ class AwaitActive:
         return self._each(state, zone.await_active)
 
     def _each(self, state: State, await_active: Callable[[Record], Record]) -> State:
-        awaited = (one.exists and one.fingerprint == self.fingerprint for one in state.records)
-        records = (await_active(one) if it else one for one, it in zip(state.records, awaited))
+        records = (
+            await_active(one) if one.exists and one.fingerprint == self.fingerprint else one for one in state.records
+        )
         return replace(state, records=tuple(records))
 
 
@@ -260,11 +256,8 @@ class Enable:
         return replace(state, enabled=self.enabled)
 
     def execute(self, state: State, zone: Zone) -> State:
-        CLIENT_AUTH_ENABLEMENT.write(zone.client, zone.id, self.enabled)
+        zone.enable(self.enabled)
         return self.preview(state)
-
-    def __str__(self) -> str:
-        return f"{'enabled' if self.enabled else 'disabled'} Authenticated Origin Pulls"
 
 
 @dataclass(frozen=True)
@@ -277,9 +270,6 @@ class Delete:
     def execute(self, state: State, zone: Zone) -> State:
         zone.delete(str(self.certificate_id))
         return self.preview(state)
-
-    def __str__(self) -> str:
-        return f"deleted the certificate {self.certificate_id}"
 
 
 def plan(state: State, wanted: Wanted) -> list[Step]:
@@ -344,11 +334,15 @@ def _refuse_unsafe(state: State, steps: list[Step]) -> None:
 
 @dataclass
 class Zone:
-    """The calls for one zone's client certificates. wait_timeout: seconds that each wait may take."""
+    """The calls for one zone's client certificates.
+
+    wait_timeout: seconds that each wait may take. done: what ``apply`` has changed, in words.
+    """
 
     client: Client
     id: str
     wait_timeout: int = 300
+    done: list[str] = field(default_factory=list)
 
     @property
     def _path(self) -> str:
@@ -382,18 +376,28 @@ class Zone:
         """
 
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
+        uploaded = f"uploaded the certificate {certificate.fingerprint}"
+        perhaps_done = False
         for _try in self._tries():
             try:
-                return Record.from_api(self.client.request("POST", self._path, body))
+                record = Record.from_api(self.client.request("POST", self._path, body))
+                self.done.append(uploaded)
+                return record
             except CloudflareError as error:
-                unknown = isinstance(error, ConnectionFailedError) or (error.status or 0) >= 500
+                unknown = isinstance(error, (ConnectionFailedError, AnswerError)) or (error.status or 0) >= 500
                 if not unknown and _EXISTS not in error.codes:
                     raise
-                refusal = error
+                refusal, perhaps_done = error, perhaps_done or unknown
             twin = State(False, self.records()).present(certificate.fingerprint)
             if twin:
+                # Where it was there all along, and only the list lagged, nothing was done
+                self.done.extend([uploaded] if perhaps_done else [])
                 return twin
         raise refusal
+
+    def enable(self, enabled: bool) -> None:
+        CLIENT_AUTH_ENABLEMENT.write(self.client, self.id, enabled)
+        self.done.append(f"{'enabled' if enabled else 'disabled'} Authenticated Origin Pulls")
 
     def await_active(self, record: Record) -> Record:
         """The record once it is active; by id, since the list lags."""
@@ -417,13 +421,14 @@ class Zone:
         for _try in self._tries():
             try:
                 self.client.request("DELETE", f"{self._path}/{certificate_id}")
-                return
             except CloudflareError as error:
-                if _DELETED_ALREADY.intersection(error.codes):
-                    return
-                if _DEPLOYING not in error.codes:
+                if _DEPLOYING in error.codes:
+                    refusal = error
+                    continue
+                if not _DELETED_ALREADY.intersection(error.codes):
                     raise
-                refusal = error
+            self.done.append(f"deleted the certificate {certificate_id}")
+            return
         raise refusal
 
     def _tries(self) -> Iterator[None]:
@@ -441,27 +446,20 @@ class Zone:
 
 @dataclass(frozen=True)
 class Change:
-    """From one state to another, by these steps."""
+    """From one state to another. removed: ids."""
 
     before: State
     after: State
-    steps: Sequence[Step]
-
-    @property
-    def changed(self) -> bool:
-        return any(not isinstance(step, AwaitActive) for step in self.steps)
-
-    @property
-    def removed(self) -> list[str]:
-        """Ids of what was deleted."""
-        return [str(step.certificate_id) for step in self.steps if isinstance(step, Delete)]
+    changed: bool
+    removed: list[str]
 
 
 def apply(zone: Zone, wanted: Wanted, check_mode: bool) -> Change:
     """Read, plan, and do it; in check mode the same without the doing.
 
-    Raises CloudflareError, whose ``done`` tells which steps had been taken.
+    Raises CloudflareError, whose ``done`` tells what had been changed.
     """
+    zone.done.clear()
     before = zone.read()
     if wanted.certificate_id and not any(wanted.matches(record) for record in before.records):
         # Not listed: deleted, or so fresh that the list lags. It must not survive by being fresh.
@@ -471,19 +469,24 @@ def apply(zone: Zone, wanted: Wanted, check_mode: bool) -> Change:
         before = replace(before, ssl_mode=zone.ssl_mode())
     steps = plan(before, wanted)
     after = before
-    done: list[Step] = []
-    for step in steps:
-        try:
+    try:
+        for step in steps:
             after = step.preview(after) if check_mode else step.execute(after, zone)
-        except CloudflareError as error:
-            error.done = tuple(str(one) for one in done if not isinstance(one, AwaitActive))
-            raise
-        done.append(step)
-    return Change(before, after, steps)
+    except CloudflareError as error:
+        error.done = tuple(zone.done)
+        raise
+    foreseen = any(not isinstance(step, AwaitActive) for step in steps)
+    removed = [str(step.certificate_id) for step in steps if isinstance(step, Delete)]
+    return Change(before, after, foreseen if check_mode else bool(zone.done), removed)
 
 
 def warnings(wanted: Wanted, after: State) -> Iterator[str]:
     """What a user should hear of although it was done."""
+    if after.enabled and not after.works:
+        yield (
+            "Authenticated Origin Pulls are enabled, but the zone has no active certificate that is valid: "
+            "an origin that asks for one refuses all traffic."
+        )
     if not wanted.certificate or not wanted.present:
         return
     yield from wanted.certificate.warnings

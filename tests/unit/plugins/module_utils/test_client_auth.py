@@ -24,6 +24,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._client impor
 )
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth import (
     AwaitActive,
+    Change,
     Delete,
     Enable,
     Record,
@@ -265,9 +266,11 @@ def test_rotation(
     zone.aop_enabled = True
     emulator.deployment_delay, emulator.list_lag, emulator.deletion_delay = 9, 30, 10
     emulator.advance(60)
-    aop.wait_timeout = 60
 
-    change = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    def rerun() -> Change:
+        return apply(Zone(aop.client, aop.id, 60), wanted(client_certificate, exclusive=True), check_mode=False)
+
+    change = rerun()
     assert change.changed
     assert change.removed == [old.id]
     assert [one.status for one in change.after.records] == ["active"]
@@ -279,12 +282,15 @@ def test_rotation(
 
     # While the list still lags behind, the next run finds the same certificate
     emulator.journal.clear()
-    again = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
-    assert len(emulator.active(zone)) == 1
+    emulator.advance(-5)
+    again = rerun()
+    assert not again.changed
     assert again.after.records[0].id == change.after.records[0].id
+    assert writes(emulator)[0] == "POST"
+    assert len(emulator.active(zone)) == 1
     emulator.advance(60)
     emulator.journal.clear()
-    assert not apply(aop, wanted(client_certificate, exclusive=True), check_mode=False).changed
+    assert not rerun().changed
     assert [exchange.method for exchange in emulator.journal] == ["GET", "GET"]
 
 
@@ -323,7 +329,9 @@ def test_another_record_is_never_adopted(
         apply(aop, wanted(client_certificate), check_mode=False)
 
 
-@pytest.mark.parametrize("fault", [{"drop": True}, {"status": 502}, {"status": 524}])
+@pytest.mark.parametrize(
+    "fault", [{"drop": True}, {"status": 502}, {"status": 524}, {"body": "<html>"}, {"body": {"success": True}}]
+)
 @pytest.mark.parametrize("after_work", [False, True])
 def test_an_upload_of_unknown_outcome_ends_with_one_certificate(
     aop: Zone,
@@ -514,8 +522,12 @@ def test_warnings(client_certificate: Issued) -> None:
     own = record("1", fingerprint=client_certificate.fingerprint)
     assert list(warnings(one, State(True, (own,)))) == []
     assert list(warnings(Wanted(enabled=True), State(True, (own,)))) == []
-    (left,) = warnings(one, State(True, (record("1", "initializing", client_certificate.fingerprint),)))
+    (left,) = warnings(one, State(False, (record("1", "initializing", client_certificate.fingerprint),)))
     assert left.startswith("The other certificates were left")
+    for records in ((), (record("1", expired=True),), (record("1", "initializing"),)):
+        (nothing,) = warnings(Wanted(enabled=True), State(True, records))
+        assert "no active certificate that is valid" in nothing
+        assert list(warnings(Wanted(enabled=False), State(False, records))) == []
     (newer,) = warnings(one, State(True, (own, record("2"))))
     assert "2 (None), and not the wanted one" in newer
 
