@@ -169,7 +169,7 @@ def _check_header(what: str, value: str) -> None:
 
 
 def _base_url(params: Mapping[str, Any]) -> str:
-    url = _given(params, "api_base_url") or DEFAULT_BASE_URL
+    url = _given(params, "api_base_url") or _variable("CLOUDFLARE_BASE_URL") or DEFAULT_BASE_URL
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

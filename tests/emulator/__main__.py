@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
     parser.add_argument("--zone", action="append", default=[], metavar="NAME[=ID]", help="a zone to start with")
     parser.add_argument("--token", help="an API token with every permission (default: one is made up)")
+    parser.add_argument("--key", action="append", default=[], metavar="EMAIL=KEY", help="a global API key of a user")
     parser.add_argument("--deployment-delay", type=float, default=0.0, help="seconds until an upload is active")
     parser.add_argument("--ready-file", type=pathlib.Path, help="file to write the base URL into once it listens")
     arguments = parser.parse_args()
@@ -32,6 +33,9 @@ def main() -> None:
         name, _equals, id_ = zone.partition("=")
         emulator.add_zone(name, **({"id": id_} if id_ else {}))
     token = emulator.add_token(token=arguments.token)
+    for pair in arguments.key:
+        email, _equals, key = pair.partition("=")
+        emulator.add_key(email, key=key)
 
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -446,9 +446,9 @@ class Emulator:
         self._tokens[token] = Identity(user, permissions, visible)
         return token
 
-    def add_key(self, email: str, user: str = "user") -> str:
-        """The global API key of a user: it may do everything."""
-        key = secrets.token_hex(19)[:37]
+    def add_key(self, email: str, user: str = "user", key: str | None = None) -> str:
+        """The global API key of a user, which may do everything, made up unless given."""
+        key = key or secrets.token_hex(19)[:37]
         self._keys[email, key] = Identity(user, ALL_PERMISSIONS, None)
         return key
 

@@ -85,8 +85,10 @@ def test_base_urls_that_are_fine(url: str) -> None:
     assert connect(usable(api_base_url=url)).base_url == url.rstrip("/")
 
 
-def test_blank_base_url_is_the_default() -> None:
+def test_a_blank_base_url_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect(usable(api_base_url=" ")).base_url == _options.DEFAULT_BASE_URL
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", "https://gateway.test/v4")
+    assert connect(usable(api_base_url="")).base_url == "https://gateway.test/v4"
 
 
 @pytest.mark.parametrize(
