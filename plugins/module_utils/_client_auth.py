@@ -374,11 +374,11 @@ class Zone:
         Only a record of the very same certificate is ever adopted. While its deleted twin is still being deleted,
         Cloudflare refuses the upload, so that is waited out.
         """
-
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
         uploaded = f"uploaded the certificate {certificate.fingerprint}"
         perhaps_done = False
-        for _try in self._tries():
+        patience = _Patience(self.wait_timeout)
+        while True:
             try:
                 record = Record.from_api(self.client.request("POST", self._path, body))
                 self.done.append(uploaded)
@@ -387,13 +387,14 @@ class Zone:
                 unknown = isinstance(error, (ConnectionFailedError, AnswerError)) or (error.status or 0) >= 500
                 if not unknown and _EXISTS not in error.codes:
                     raise
-                refusal, perhaps_done = error, perhaps_done or unknown
-            twin = State(False, self.records()).present(certificate.fingerprint)
-            if twin:
-                # Where it was there all along, and only the list lagged, nothing was done
-                self.done.extend([uploaded] if perhaps_done else [])
-                return twin
-        raise refusal
+                perhaps_done = perhaps_done or unknown
+                twin = State(False, self.records()).present(certificate.fingerprint)
+                if twin:
+                    # Where it was there all along, and only the list lagged, nothing was done
+                    self.done.extend([uploaded] if perhaps_done else [])
+                    return twin
+                if not patience.pause():
+                    raise
 
     def enable(self, enabled: bool) -> None:
         CLIENT_AUTH_ENABLEMENT.write(self.client, self.id, enabled)
@@ -401,7 +402,8 @@ class Zone:
 
     def await_active(self, record: Record) -> Record:
         """The record once it is active; by id, since the list lags."""
-        for _try in self._tries():
+        patience = _Patience(self.wait_timeout)
+        while True:
             if record.status != ACTIVE:
                 record = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
             if record.status == ACTIVE:
@@ -411,37 +413,42 @@ class Zone:
                     f"Certificate {record.id} will not become active: its status is '{record.status}'. "
                     "What was active before still is. Run again to upload it anew."
                 )
-        raise CloudflareError(
-            f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
-            "(wait_timeout). What was active before still is. Run again to go on waiting."
-        )
+            if not patience.pause():
+                raise CloudflareError(
+                    f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
+                    "(wait_timeout). What was active before still is. Run again to go on waiting."
+                )
 
     def delete(self, certificate_id: str) -> None:
         """Delete it; gone already is fine, and a deployment that is pending is waited out."""
-        for _try in self._tries():
+        patience = _Patience(self.wait_timeout)
+        while True:
             try:
                 self.client.request("DELETE", f"{self._path}/{certificate_id}")
             except CloudflareError as error:
-                if _DEPLOYING in error.codes:
-                    refusal = error
+                if _DEPLOYING in error.codes and patience.pause():
                     continue
                 if not _DELETED_ALREADY.intersection(error.codes):
                     raise
             self.done.append(f"deleted the certificate {certificate_id}")
             return
-        raise refusal
 
-    def _tries(self) -> Iterator[None]:
-        """At once, soon, and ever slower until wait_timeout is over."""
-        deadline = time.monotonic() + self.wait_timeout
-        pause = _FIRST_PAUSE
-        while True:
-            yield
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+
+class _Patience:
+    """Pauses between looks, the first one soon and the others ever later, until so many seconds are over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._next = _FIRST_PAUSE
+
+    def pause(self) -> bool:
+        """Sleep for a while; False, without sleeping, once the time is over."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(self._next, left))
+        self._next = min(self._next * 2, _LONGEST_PAUSE)
+        return True
 
 
 @dataclass(frozen=True)
