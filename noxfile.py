@@ -217,7 +217,9 @@ def configure_pip(session: nox.Session, home: Path) -> None:
 
 def install(session: nox.Session, core: str, *packages: str) -> None:
     """Install an ansible-core, what the collection needs to run, and packages."""
-    session.install(f"ansible-core~={core}.0", "-r", "requirements.txt", *packages)
+    # With the oldest core goes the oldest library that is supported
+    oldest = ["cryptography~=42.0.0"] if core == min(CORES) else []
+    session.install(f"ansible-core~={core}.0", "-r", "requirements.txt", *oldest, *packages)
 
 
 def provide_pip_to_ansible_test(session: nox.Session, core: str) -> None:

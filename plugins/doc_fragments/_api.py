@@ -78,7 +78,7 @@ options:
     default: 5
 requirements:
   - python >= 3.9
-  - requests
+  - requests, with urllib3 >= 1.26
 notes:
   - Proxies are taken from the environment (E(HTTPS_PROXY), E(NO_PROXY)). Redirects are not followed, and C(~/.netrc) is
     not read.

@@ -100,7 +100,8 @@ def load_client_certificate(text: str, private_key: str, passphrase: str | None)
         key_pem = _unknown_key(private_key)
         warnings.append(
             f"cryptography {cryptography.__version__} does not know the algorithm of the certificate's key "
-            f"({_key_type(leaf)}), so it was not checked that the private key belongs to it; a newer one may."
+            f"({_key_type(leaf)}), so it was not checked that the private key belongs to it, nor that it is encoded as "
+            "Cloudflare wants it (for ML-DSA: the seed only); a newer one does both."
         )
     _check_leaf(leaf)
     if not _allows_client_authentication(leaf):
@@ -294,9 +295,17 @@ def _spki(public_key: Any) -> bytes:
 
 
 def _key_type(certificate: x509.Certificate) -> str:
-    # Before cryptography 43 the algorithm of the signature has to do; the two are the same where self-signed.
-    oid = getattr(certificate, "public_key_algorithm_oid", certificate.signature_algorithm_oid)
-    return _KEY_TYPES.get(oid.dotted_string, oid.dotted_string)
+    if hasattr(certificate, "public_key_algorithm_oid"):
+        oid = certificate.public_key_algorithm_oid.dotted_string
+        return _KEY_TYPES.get(oid, oid)
+    # Before cryptography 43
+    try:
+        name = type(certificate.public_key()).__name__
+    except _UNREADABLE as error:
+        oid = re.sub(r"[^0-9.]", "", str(error))  # "Unknown key type: 2.16.840…"
+        return _KEY_TYPES.get(oid, oid)
+    names = {"RSAPublicKey": "rsa", "ECPublicKey": "ecdsa", "Ed25519PublicKey": "ed25519", "Ed448PublicKey": "ed448"}
+    return names.get(name, name)
 
 
 def _key_size(certificate: x509.Certificate) -> int | None:

@@ -22,8 +22,11 @@ REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3.exceptions import InsecureRequestWarning, ReadTimeoutError
+    from urllib3.exceptions import HTTPError, InsecureRequestWarning, InvalidHeader, ReadTimeoutError
     from urllib3.util import Retry
+
+    if not hasattr(Retry, "DEFAULT_ALLOWED_METHODS"):
+        raise ImportError("urllib3 is older than 1.26")
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
@@ -35,6 +38,7 @@ _NOT_DONE = frozenset({409, 429})
 _PASSING = _NOT_DONE | {500, 502, 503, 504, *range(520, 528)}
 
 _BACKOFF_SECONDS = 0.5
+_LONGEST_BLOCK_SECONDS = 300
 
 _CHECK_ACCESS = (
     "The token is not valid, or its zone resources do not include this zone. "
@@ -70,7 +74,8 @@ class CloudflareError(Exception):
     """Anything that keeps a task from being done, as one message for the user.
 
     status: of the HTTP answer, None where there was none. codes and messages: of the answer's errors and their
-    error chains, outermost first. ray: Cloudflare's name for the request. done: what had been changed before.
+    error chains, outermost first. ray: Cloudflare's name for the request. done: what had been changed before, in words;
+    facts: what of the return values is known nevertheless.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class CloudflareError(Exception):
         self.messages = messages
         self.ray = ray
         self.done: tuple[str, ...] = ()
+        self.facts: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
         message = super().__str__()
@@ -171,6 +177,8 @@ class Client:
         self._timeout = timeout
         self._session = requests.Session()
         self._session.auth = auth
+        # Plain http is for the loopback interface: no proxy may see the credentials. TLS hides them from one.
+        self._session.trust_env = not self.base_url.lower().startswith("http:")
         self._session.headers["User-Agent"] = f"originsec.cloudflare/{VERSION}"
         adapter = HTTPAdapter(max_retries=_retry_policy(retries))
         self._session.mount("https://", adapter)
@@ -214,11 +222,12 @@ class Client:
                     # A redirect would take the credentials elsewhere
                     allow_redirects=False,
                 )
-        except OSError as error:  # as requests.RequestException is, and a CA bundle that is not there
+        except (OSError, HTTPError) as error:  # requests' own are OSErrors, and some of urllib3's get past it
             raise ConnectionFailedError(f"{what} failed: {self._reason(error)}") from error
-        return _checked(what, response)
+        secrets = (self.secret, str((body or {}).get("private_key") or self.secret))
+        return _checked(what, response, secrets)
 
-    def _reason(self, error: OSError) -> str:
+    def _reason(self, error: Exception) -> str:
         """Why there was no answer, and what to do."""
         # requests wraps urllib3's MaxRetryError, whose reason is the error of the last try
         cause: object = error.args[0] if error.args else error
@@ -248,6 +257,12 @@ def _retry_policy(retries: int) -> Retry:
             # Hosts that failed together should not come back together.
             return super().get_backoff_time() * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
+        def parse_retry_after(self, retry_after: str) -> float:
+            try:
+                return min(super().parse_retry_after(retry_after), _LONGEST_BLOCK_SECONDS)
+            except (InvalidHeader, OverflowError):
+                return 0  # as if it were not there
+
     return Policy(
         total=retries,
         other=0,  # a certificate that is not trusted will not be so at the next try
@@ -258,8 +273,8 @@ def _retry_policy(retries: int) -> Retry:
     )
 
 
-def _checked(what: str, response: requests.Response) -> dict[str, Any]:
-    """The envelope of an answer that says success; anything else becomes the right error."""
+def _checked(what: str, response: requests.Response, secrets: tuple[str, ...]) -> dict[str, Any]:
+    """The envelope of an answer that says success; anything else becomes the right error, without the secrets."""
     ray = response.headers.get("CF-Ray")
     where = f"HTTP {response.status_code}" + (f", cf-ray {ray}" if ray else "")
     history = getattr(getattr(response.raw, "retries", None), "history", ())
@@ -274,8 +289,8 @@ def _checked(what: str, response: requests.Response) -> dict[str, Any]:
 
     errors = list(_flatten(envelope.get("errors"))) if isinstance(envelope, dict) else []
     codes = tuple(code for code, _message in errors)
-    messages = tuple(message for _code, message in errors)
-    told = "; ".join(f"{message} (code {code})" for code, message in errors)
+    messages = tuple(_without(secrets, message) for _code, message in errors)
+    told = "; ".join(f"{message} (code {code})" for code, message in zip(codes, messages))
     if not told:
         told = "redirected, which is not followed" if response.is_redirect else "an answer that is not the API's"
     message = f"{what}: {told} [{where}]. {_advice(response, codes)}".rstrip()
@@ -290,6 +305,12 @@ def _flatten(errors: Any) -> Iterator[tuple[int, str]]:
             code = error.get("code")
             yield code if isinstance(code, int) else 0, str(error.get("message", "")).rstrip(".")
             yield from _flatten(error.get("error_chain"))
+
+
+def _without(secrets: tuple[str, ...], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "********").replace(secret.strip(), "********")
+    return text
 
 
 def _kind(status: int, codes: tuple[int, ...]) -> type[CloudflareError]:
@@ -332,4 +353,7 @@ def _permission(response: requests.Response) -> str:
     else:
         group = "Zone"
     access = "Read" if request.method == "GET" else "Write"
-    return f"The token lacks the permission '{group} {access}' for this zone: add it at My Profile > API Tokens."
+    return (
+        f"The credentials lack the permission '{group} {access}', or are not valid here: "
+        "compare the token with My Profile > API Tokens."
+    )

@@ -20,13 +20,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Protocol
 
-from ._certificates import ClientCertificate, describe, load_certificate, load_client_certificate
+from ._certificates import (
+    ClientCertificate,
+    describe,
+    load_certificate,
+    load_client_certificate,
+    require_cryptography,
+)
 from ._client import AnswerError, Client, CloudflareError, ConnectionFailedError, InputError, NotFoundError
 from ._setting import CLIENT_AUTH_ENABLEMENT, SSL_MODE
 
 ACTIVE = "active"
 _DELETED = frozenset({"pending_deletion", "deleted"})
 _TIMED_OUT = frozenset({"deployment_timed_out", "deletion_timed_out"})
+_TO_BE_GONE = _DELETED | {"deletion_timed_out"}  # to delete it once more changes nothing
 _SSL_MODES_WITHOUT_EFFECT = ("off", "flexible")
 
 _EXISTS, _DEPLOYING = 1406, 1434
@@ -60,8 +67,8 @@ class Record:
         return self.status not in _DELETED | _TIMED_OUT
 
     @property
-    def works(self) -> bool:
-        return self.status == ACTIVE and not self.description["expired"]
+    def expired(self) -> bool:
+        return bool(self.description["expired"])
 
     def result(self) -> dict[str, Any]:
         """As in return values."""
@@ -93,8 +100,9 @@ class State:
 
     @property
     def works(self) -> bool:
-        """Whether the edge has a certificate to present."""
-        return any(record.works for record in self.records)
+        """Whether what the edge presents is a valid certificate."""
+        in_use = self.in_use()
+        return in_use is not None and not in_use.expired
 
     def present(self, fingerprint: str) -> Record | None:
         return next((one for one in self.records if one.exists and one.fingerprint == fingerprint), None)
@@ -104,7 +112,7 @@ class State:
 
         def age(record: Record) -> tuple[bool, str]:
             # Without the Z, a time with a fraction sorts after the same second without one.
-            return record.id is None, (record.uploaded_on or "").rstrip("Z")
+            return record.id is None, str(record.uploaded_on or "").rstrip("Z")
 
         return max((record for record in self.records if record.status == ACTIVE), key=age, default=None)
 
@@ -160,6 +168,7 @@ class Wanted:
     @classmethod
     def from_options(cls, params: Mapping[str, Any]) -> Wanted:
         """What origin_tls_client_auth is asked for; raises InputError for all that can be judged offline."""
+        require_cryptography()
         certificate, private_key = params["certificate"] or "", params["private_key"] or ""
         certificate_id = checked_id(params["certificate_id"])
         if params["wait_timeout"] < 0:
@@ -200,10 +209,10 @@ def _certificate_to_remove(certificate: str, certificate_id: str | None, exclusi
 
 def checked_id(certificate_id: str | None) -> str | None:
     """The id of a certificate, fit to be part of a path; None where it is blank."""
-    certificate_id = (certificate_id or "").strip()
-    if not re.fullmatch("[0-9A-Za-z-]{0,36}", certificate_id):
+    certificate_id = (certificate_id or "").strip().lower()
+    if not re.fullmatch("[0-9a-f-]{0,36}", certificate_id):
         raise InputError(
-            f"certificate_id must be at most 36 letters, digits and hyphens, not '{certificate_id}': "
+            f"certificate_id must be at most 36 hexadecimal digits and hyphens, not '{certificate_id}': "
             "origin_tls_client_auth_info shows the ids of a zone's certificates."
         )
     return certificate_id or None
@@ -291,17 +300,21 @@ def _present(state: State, wanted: Wanted) -> Iterator[Step]:
             yield Upload(wanted.certificate)
         if wanted.wait and (record is None or record.status != ACTIVE):
             yield AwaitActive(wanted.certificate.fingerprint)
+    superseded: list[Record] = []
+    if wanted.exclusive and (wanted.wait or (record and record.status == ACTIVE)):
+        gone = [] if record else dead
+        superseded = [one for one in state.records if one not in (record, *gone) and one.status not in _TO_BE_GONE]
+    # What has expired first, or the edge might be left to present it
+    yield from (Delete(one.id) for one in superseded if one.expired)
     if wanted.enabled is not None and wanted.enabled != state.enabled:
         yield Enable(wanted.enabled)
-    if wanted.exclusive and (wanted.wait or (record and record.status == ACTIVE)):
-        superseded = [one for one in state.records if one is not record and one.status not in _DELETED]
-        yield from (Delete(one.id) for one in superseded if record or one not in dead)
+    yield from (Delete(one.id) for one in superseded if not one.expired)
 
 
 def _absent(state: State, wanted: Wanted) -> Iterator[Step]:
     if wanted.enabled is False and state.enabled:
         yield Enable(False)
-    yield from (Delete(one.id) for one in state.records if wanted.matches(one) and one.status not in _DELETED)
+    yield from (Delete(one.id) for one in state.records if wanted.matches(one) and one.status not in _TO_BE_GONE)
     if wanted.enabled and not state.enabled:
         yield Enable(True)
 
@@ -316,19 +329,25 @@ def _refuse_unsafe(state: State, steps: list[Step]) -> None:
                     "the edge does not use TLS to the origin: set the mode to full or strict before enabling them."
                 )
             if not state.works:
-                raise UnsafeError(
-                    "Authenticated Origin Pulls cannot be enabled: the zone would have no active certificate that is "
-                    "valid, so an origin that asks for one would refuse all traffic. Give certificate and private_key, "
-                    "with wait: true."
+                in_use = state.in_use()
+                what = (
+                    f"the latest active certificate, {in_use.id}, has expired" if in_use else "there is no active one"
                 )
-        darkens = (state.in_use() and not after.in_use()) or (state.works and not after.works)
-        if isinstance(step, Delete) and after.enabled and darkens:
-            last = "the last active one that is valid" if after.in_use() else "the last active one"
-            raise UnsafeError(
-                f"Certificate {step.certificate_id} is {last}, and Authenticated Origin Pulls stay enabled: an origin "
-                "that asks for a certificate would refuse all traffic. Upload another one first, or set enabled: false "
-                "as well."
-            )
+                raise UnsafeError(
+                    f"Authenticated Origin Pulls cannot be enabled: {what}, so an origin that asks for a certificate "
+                    "would refuse all traffic. Give certificate and private_key, with wait: true, and exclusive: true "
+                    "to remove the others."
+                )
+        if isinstance(step, Delete) and after.enabled:
+            deleted = next(record for record in state.records if record.id == step.certificate_id)
+            # One that is pending would be active by the time that Cloudflare lets go of it.
+            loses_the_last = deleted.exists and not deleted.expired and not after.works
+            if loses_the_last or (state.in_use() and not after.in_use()):
+                raise UnsafeError(
+                    f"Certificate {step.certificate_id} is the last one that the edge could present, and Authenticated "
+                    "Origin Pulls stay enabled: an origin that asks for a certificate would refuse all traffic. Upload "
+                    "another one first, or set enabled: false as well."
+                )
         state = after
 
 
@@ -384,7 +403,7 @@ class Zone:
                 self.done.append(uploaded)
                 return record
             except CloudflareError as error:
-                unknown = isinstance(error, (ConnectionFailedError, AnswerError)) or (error.status or 0) >= 500
+                unknown = _may_be_done(error)
                 if not unknown and _EXISTS not in error.codes:
                     raise
                 perhaps_done = perhaps_done or unknown
@@ -394,7 +413,14 @@ class Zone:
                     self.done.extend([uploaded] if perhaps_done else [])
                     return twin
                 if not patience.pause():
-                    raise
+                    if not perhaps_done:
+                        raise
+                    raise CloudflareError(
+                        f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run "
+                        "again, which finds it, or uploads it.",
+                        status=error.status,
+                        codes=error.codes,
+                    ) from error
 
     def enable(self, enabled: bool) -> None:
         CLIENT_AUTH_ENABLEMENT.write(self.client, self.id, enabled)
@@ -432,6 +458,13 @@ class Zone:
                     raise
             self.done.append(f"deleted the certificate {certificate_id}")
             return
+
+
+def _may_be_done(error: CloudflareError) -> bool:
+    """Whether the request may have been carried out although there is no proper answer."""
+    if isinstance(error, ConnectionFailedError) or (error.status or 0) >= 500:
+        return True
+    return isinstance(error, AnswerError) and (error.status or 200) < 300
 
 
 class _Patience:
@@ -481,6 +514,9 @@ def apply(zone: Zone, wanted: Wanted, check_mode: bool) -> Change:
             after = step.preview(after) if check_mode else step.execute(after, zone)
     except CloudflareError as error:
         error.done = tuple(zone.done)
+        # Whoever wants to undo this needs the id: the list may lag behind the upload
+        if wanted.present:
+            error.facts = {"certificate": next((one.result() for one in after.records if wanted.matches(one)), None)}
         raise
     foreseen = any(not isinstance(step, AwaitActive) for step in steps)
     removed = [str(step.certificate_id) for step in steps if isinstance(step, Delete)]
@@ -491,8 +527,8 @@ def warnings(wanted: Wanted, after: State) -> Iterator[str]:
     """What a user should hear of although it was done."""
     if after.enabled and not after.works:
         yield (
-            "Authenticated Origin Pulls are enabled, but the zone has no active certificate that is valid: "
-            "an origin that asks for one refuses all traffic."
+            "Authenticated Origin Pulls are enabled, but the edge has no valid certificate to present: the zone has no "
+            "active one, or the latest has expired. An origin that asks for one refuses all traffic."
         )
     if not wanted.certificate or not wanted.present:
         return

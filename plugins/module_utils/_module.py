@@ -54,6 +54,9 @@ class CloudflareModule:
 
     def main(self) -> None:
         module = AnsibleModule(argument_spec={**api_options(), **self.spec}, supports_check_mode=True)
+        # A key that was given as part of something else, too
+        texts = (value for value in module.params.values() if isinstance(value, str))
+        module.no_log_values.update(text for text in texts if "PRIVATE KEY-----" in text)
         try:
             client = connect(module.params)
             # One from the environment, or stripped of white space, is news to Ansible.
@@ -62,7 +65,7 @@ class CloudflareModule:
         except MissingLibraryError as error:
             module.fail_json(msg=missing_required_lib(error.library), exception=error.import_traceback)
         except CloudflareError as error:
-            module.fail_json(msg=str(error), changed=bool(error.done))
+            module.fail_json(msg=str(error), changed=bool(error.done), **error.facts)
         for warning in outcome.warnings:
             module.warn(warning)
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}

@@ -6,8 +6,8 @@
 
 """The options that every module has, the client that they make, and the zone that they name.
 
-Whatever can be judged without a request is judged in ``connect``. A blank option or environment variable counts as
-unset: AWX hands over every optional field of a credential, empty or not.
+Whatever can be judged without a request is judged in ``connect``. A blank text option or environment variable counts
+as unset: AWX hands over every optional field of a credential, empty or not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,10 +62,10 @@ def api_options() -> dict[str, dict[str, Any]]:
 def connect(params: Mapping[str, Any]) -> Client:
     """The client for these options; raises InputError for what cannot be right, before any request is made."""
     if REQUESTS_IMPORT_ERROR:
-        raise MissingLibraryError("requests", REQUESTS_IMPORT_ERROR)
+        raise MissingLibraryError("requests, with urllib3 >= 1.26", REQUESTS_IMPORT_ERROR)
     _check_zone(params)
-    if params["timeout"] < 1:
-        raise InputError(f"timeout must be at least 1 second, not {params['timeout']}.")
+    if not 1 <= params["timeout"] <= 3600:
+        raise InputError(f"timeout must be at least 1 second and at most 3600, not {params['timeout']}.")
     if params["retries"] < 0:
         raise InputError(f"retries must not be negative, as {params['retries']} is.")
     return Client(_credentials(params), _base_url(params), _verification(params), params["timeout"], params["retries"])
@@ -176,7 +177,7 @@ def _base_url(params: Mapping[str, Any]) -> str:
         bare = not (parts.username or parts.password or parts.query or parts.fragment) and parts.port != 0
     except ValueError:
         host, bare = "", False
-    if not host or not bare or parts.scheme not in ("http", "https"):
+    if not _is_host(host) or not bare or parts.scheme not in ("http", "https"):
         raise InputError(
             f"api_base_url must look like {DEFAULT_BASE_URL}: https, a host, a path, and neither user nor query."
         )
@@ -186,6 +187,11 @@ def _base_url(params: Mapping[str, Any]) -> str:
             "Plain http is for the loopback interface only."
         )
     return url
+
+
+def _is_host(host: str) -> bool:
+    label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+    return ":" in host or bool(re.fullmatch(rf"{label}(\.{label})*\.?", host))
 
 
 def _is_loopback(host: str) -> bool:
@@ -199,6 +205,11 @@ def _verification(params: Mapping[str, Any]) -> bool | str:
     path = params.get("ca_path")
     if not params["validate_certs"]:
         return False
-    if path and not os.path.exists(path):
-        raise InputError(f"ca_path {path} does not exist on the host where the task runs.")
+    if path:
+        try:
+            ssl.create_default_context().load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
+        except OSError as error:
+            raise InputError(
+                f"ca_path {path} cannot be read as certificates in PEM on the host where the task runs: {error}."
+            ) from error
     return path or True

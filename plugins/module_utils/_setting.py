@@ -19,12 +19,14 @@ class Setting:
     """Where a setting lives and what its record looks like.
 
     path: below /zones/{zone_id}/; never built from the id that an answer echoes. field: the one that holds the
-    value. method: of the write. fields: the record that users get; what Cloudflare leaves out is None there.
+    value. method: of the write. null: what a value of null stands for. fields: the record that users get; what
+    Cloudflare leaves out is None there.
     """
 
     path: str
     field: str
     method: str = "PUT"
+    null: Any = None
     fields: tuple[str, ...] = ("id", "value", "editable", "modified_on")
 
     def read(self, client: Client, zone_id: str) -> dict[str, Any]:
@@ -45,9 +47,9 @@ class Setting:
 
     @staticmethod
     def same(value: Any, wanted: Any) -> bool:
-        """Lists are compared as sets: Cloudflare sorts them, and an empty one may come as null."""
-        if isinstance(wanted, list) and (value is None or isinstance(value, list)):
-            return set(map(str, value or [])) == set(wanted)
+        """Lists are compared as sets, since no order is promised."""
+        if isinstance(wanted, list) and isinstance(value, list):
+            return set(map(str, value)) == set(wanted)
         return bool(value == wanted)
 
     def _record(self, client: Client, zone_id: str, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -56,13 +58,14 @@ class Setting:
             raise AnswerError(
                 f"{method} {client.base_url}/zones/{zone_id}/{self.path}: the answer has no field '{self.field}'."
             )
-        return {name: result.get(name) for name in self.fields}
+        record = {name: result.get(name) for name in self.fields}
+        return {**record, self.field: self.null if record[self.field] is None else record[self.field]}
 
 
 AUTO_ORIGIN_TLS_KEX = Setting(
     "settings/auto_origin_tls_kex", field="enabled", method="PATCH", fields=("id", "enabled", "modified_on")
 )
 ORIGIN_PQE = Setting("cache/origin_post_quantum_encryption", field="value")  # PATCH is refused with 10405
-COMPLIANCE_MODES = Setting("settings/origin_tls_compliance_modes", field="value")
+COMPLIANCE_MODES = Setting("settings/origin_tls_compliance_modes", field="value", null=[])
 SSL_MODE = Setting("settings/ssl", field="value")
 CLIENT_AUTH_ENABLEMENT = Setting("origin_tls_client_auth/settings", field="enabled", fields=("enabled",))

@@ -23,6 +23,12 @@ extends_documentation_fragment:
   - originsec.cloudflare._api
   - originsec.cloudflare._attributes
   - originsec.cloudflare._attributes.manages
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(wait=false) and O(exclusive=true), what is superseded is removed by a later run, once O(certificate) is
+        active.
 options:
   state:
     description:
@@ -37,7 +43,7 @@ options:
   certificate:
     description:
       - The client certificate in PEM (the text, not a path). Certificates of the chain may come with it.
-      - Line endings, indentation, literal C(\\n), text around the blocks and a missing final newline do not matter.
+      - Line endings, indentation, literal C(\n), text around the blocks and a missing final newline do not matter.
       - With O(state=present) it must be a leaf (C(CA:FALSE)), valid now, and O(private_key) must belong to it.
     type: str
   private_key:
@@ -75,7 +81,8 @@ options:
   wait_timeout:
     description:
       - How many seconds to wait at most until O(certificate) is active, until Cloudflare lets go of a deleted twin of
-        it, and until a certificate can be removed whose deployment is pending.
+        it, and until a certificate can be removed whose deployment is pending. An upload that may or may not have
+        been done is looked for, and repeated, for as long.
     type: int
     default: 300
 requirements:
@@ -92,7 +99,7 @@ notes:
   - A certificate with state V(absent) is looked for in Cloudflare's list, which can lag some seconds behind an upload.
     O(certificate_id) finds it in that time, too.
   - A certificate whose algorithm the installed version of cryptography does not know can be used nevertheless, with a
-    warning, if its O(private_key) is unencrypted PKCS#8.
+    warning, if its O(private_key) is unencrypted PKCS#8; for ML-DSA, in the encoding that holds the seed only.
 seealso:
   - module: originsec.cloudflare.origin_tls_client_auth_info
   - module: originsec.cloudflare.origin_tls_info
@@ -145,8 +152,10 @@ enabled:
   type: bool
   sample: true
 certificate:
-  description: The certificate that was wanted. V(null) where none was given, and with O(state=absent).
-  returned: success
+  description:
+    - The certificate that was wanted. V(null) where none was given, and with O(state=absent).
+    - When a later step failed, the certificate as far as it is known.
+  returned: success, or failure after the zone was read
   type: dict
   contains: &certificate
     id:

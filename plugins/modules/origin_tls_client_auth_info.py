@@ -68,7 +68,7 @@ certificates:
   elements: dict
   contains: &certificate
     id:
-      description: The id of the certificate. V(null) in check mode for one that would be uploaded.
+      description: The id of the certificate.
       returned: always
       type: str
       sample: 2458ce5a-0c35-4c7f-82c7-8e9487d3ff60
@@ -164,6 +164,7 @@ active_certificate:
   contains: *certificate
 """
 
+from ..module_utils._certificates import require_cryptography
 from ..module_utils._client import Client
 from ..module_utils._client_auth import Zone, checked_id
 from ..module_utils._module import CloudflareModule, Outcome, Params
@@ -171,6 +172,7 @@ from ..module_utils._options import find_zone
 
 
 def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+    require_cryptography()
     certificate_id = checked_id(params["certificate_id"])
     zone = Zone(client, find_zone(client, params))
     state = zone.read()

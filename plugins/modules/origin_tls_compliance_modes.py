@@ -98,13 +98,18 @@ previous:
   contains: *record
 """
 
-from ..module_utils._client import Client
+import re
+
+from ..module_utils._client import Client, InputError
 from ..module_utils._module import CloudflareModule, Outcome, Params, ensure_setting
 from ..module_utils._setting import COMPLIANCE_MODES
 
 
 def run(params: Params, client: Client, check_mode: bool) -> Outcome:
-    modes = sorted(set(params["modes"]))
+    modes = sorted({mode.strip() for mode in params["modes"]} - {""})
+    for mode in modes:
+        if not re.fullmatch("[A-Za-z0-9_-]+", mode):
+            raise InputError(f"modes takes a list of names such as fips and pqh, of which {mode!r} is none.")
     return ensure_setting(COMPLIANCE_MODES, modes, "origin_tls_compliance_modes", params, client, check_mode)
 
 

@@ -119,7 +119,7 @@ origin_tls:
           elements: dict
           contains: &certificate
             id:
-              description: The id of the certificate. V(null) in check mode for one that would be uploaded.
+              description: The id of the certificate.
               returned: always
               type: str
               sample: 2458ce5a-0c35-4c7f-82c7-8e9487d3ff60
@@ -234,15 +234,18 @@ _SETTINGS = {
 def run(params: Params, client: Client, check_mode: bool) -> Outcome:
     subset = set(params["gather_subset"])
     wanted = {"client_auth", *_SETTINGS} if "all" in subset else subset
+    if "client_auth" in wanted:
+        # Only here, since it brings cryptography with it
+        from ..module_utils._certificates import require_cryptography
+        from ..module_utils._client_auth import Zone
+
+        require_cryptography()
     zone_id = find_zone(client, params)
     origin_tls: dict[str, Any] = {}
     for name, (key, setting) in _SETTINGS.items():
         if name in wanted:
             origin_tls[key] = setting.read(client, zone_id)[setting.field]
     if "client_auth" in wanted:
-        # Only here, since it brings cryptography with it
-        from ..module_utils._client_auth import Zone
-
         origin_tls["client_auth"] = Zone(client, zone_id).read().facts()
     return Outcome(zone_id, facts={"origin_tls": origin_tls})
 

@@ -131,7 +131,7 @@ def test_token_for_another_zone(emulator: Emulator, zone: Zone) -> None:
 def test_missing_permission_is_named(emulator: Emulator, zone: Zone, method: str, path: str, permission: str) -> None:
     groups = READ_PERMISSIONS if permission.endswith("Write") else {SSL_WRITE, SETTINGS_WRITE, ZONE_READ}
     token = emulator.add_token(permissions=frozenset(groups - {permission, permission.replace("Read", "Write")}))
-    with pytest.raises(PermissionDeniedError, match=f"lacks the permission '{permission}'") as caught:
+    with pytest.raises(PermissionDeniedError, match=f"lack the permission '{permission}'") as caught:
         Client(ApiToken(token), emulator.url).request(method, path.format(zone=zone.id), {})
     assert caught.value.codes == (10000,)
 
@@ -270,6 +270,15 @@ def test_what_does_not_pass_is_not_tried_again(emulator: Emulator, zone: Zone, t
     assert len(emulator.journal) == 1
 
 
+@pytest.mark.parametrize(("retry_after", "slept"), [("", []), ("-5", []), ("soon", []), ("9" * 20, [300])])
+def test_an_odd_retry_after(
+    emulator: Emulator, zone: Zone, token: str, naps: list[float], retry_after: str, slept: list[float]
+) -> None:
+    emulator.faults.append(Fault(status=429, headers={"Retry-After": retry_after}))
+    assert Client(ApiToken(token), emulator.url, retries=1).request("GET", kex(zone))
+    assert naps == slept
+
+
 def test_retry_after_is_respected(emulator: Emulator, zone: Zone, token: str, naps: list[float]) -> None:
     emulator.faults.append(Fault(status=429, headers={"Retry-After": "7"}))
     Client(ApiToken(token), emulator.url, retries=1).request("GET", kex(zone))
@@ -333,6 +342,34 @@ def test_timeout(emulator: Emulator, zone: Zone, token: str, retries: int) -> No
     with pytest.raises(ConnectionFailedError, match="no answer within 1 seconds"):
         client.request("GET", kex(zone))
     assert len(emulator.journal) == retries + 1
+
+
+def test_no_proxy_sees_what_is_not_encrypted(
+    client: Client, emulator: Emulator, zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert Client(ApiToken(token), emulator.url, retries=0).request("GET", kex(zone))
+
+
+def test_a_proxy_that_cannot_be_one(zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://h..x:1")
+    with pytest.raises(ConnectionFailedError):
+        Client(ApiToken(token), "https://api.example.test", retries=0).request("GET", kex(zone))
+
+
+def test_secrets_are_cut_out_of_what_the_api_says(
+    client: Client, emulator: Emulator, zone: Zone, token: str, client_certificate: Issued
+) -> None:
+    key = client_certificate.key_pem
+    errors = [{"code": 1, "message": f"You sent {token}", "error_chain": [{"code": 2, "message": f"and {key}"}]}]
+    emulator.faults.append(Fault(status=400, body={"success": False, "errors": errors}))
+    with pytest.raises(CloudflareError, match=r"You sent \*{8} \(code 1\); and \*{8}") as caught:
+        client.request("POST", aop(zone), {"certificate": client_certificate.pem, "private_key": key})
+    for line in (token, *key.splitlines()):
+        assert line not in f"{caught.value} {caught.value.messages}"
 
 
 def test_proxy_that_is_not_there(zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,9 @@ STATUSES = (
 )
 
 
+TO_BE_GONE = ("pending_deletion", "deleted", "deletion_timed_out")
+
+
 def record(id_: str, status: str = "active", fingerprint: str | None = None, expired: bool = False) -> Record:
     description = {**dict.fromkeys(describe("")), "fingerprint_sha256": fingerprint or id_, "expired": expired}
     return Record(id_, status, description, uploaded_on=f"2026-01-01T00:00:00.{id_[-1]}Z")
@@ -90,7 +93,7 @@ absent = st.builds(
 absent_by_id = st.builds(
     Wanted,
     present=st.just(False),
-    certificate_id=st.sampled_from(["id0", "id1", "none such"]),
+    certificate_id=st.sampled_from(["id0", "id1", "1d2"]),
     enabled=st.sampled_from([None, True, False]),
 )
 
@@ -119,7 +122,7 @@ def test_a_plan_reaches_what_is_wanted_safely_and_only_once(state: State, wanted
         if wanted.wait:
             assert there.status == "active"
         if wanted.exclusive and there.status == "active":
-            assert [one for one in reached.records if one.status not in ("pending_deletion", "deleted")] == [there]
+            assert [one for one in reached.records if one.status not in TO_BE_GONE] == [there]
     if not wanted.present:
         assert not any(wanted.matches(one) and one.exists for one in reached.records)
         assert {one.id for one in state.records if not wanted.matches(one)} <= {one.id for one in reached.records}
@@ -129,7 +132,7 @@ def test_a_plan_reaches_what_is_wanted_safely_and_only_once(state: State, wanted
     for step in steps:
         following = step.preview(state)
         if following.enabled and (state.works or not state.enabled):
-            assert following.works or (isinstance(step, Delete) and not state.works)
+            assert following.works
         if isinstance(step, Delete) and wanted.exclusive:
             assert state.present("a") is None or state.present("a").status == "active"  # type: ignore[union-attr]
         if isinstance(step, Upload):
@@ -160,7 +163,7 @@ def test_without_waiting_nothing_is_enabled_or_removed() -> None:
     state = State(True, (record("old"),))
     wanted = Wanted(certificate=certificate("new"), exclusive=True, wait=False)
     assert plan(state, wanted) == [Upload(certificate("new"))]
-    with pytest.raises(UnsafeError, match="wait: true"):
+    with pytest.raises(UnsafeError, match="there is no active one"):
         plan(State(False, ()), Wanted(certificate=certificate("new"), enabled=True, wait=False))
 
 
@@ -183,20 +186,47 @@ def test_enabling_without_effect_is_refused(mode: str) -> None:
 
 @pytest.mark.parametrize("records", [(), (record("old", "pending_deployment"),), (record("old", expired=True),)])
 def test_enabling_without_a_certificate_is_refused(records: tuple[Record, ...]) -> None:
-    with pytest.raises(UnsafeError, match="no active certificate that is valid"):
+    with pytest.raises(UnsafeError, match=r"there is no active one|has expired"):
         plan(State(False, records, "full"), Wanted(enabled=True))
 
 
 def test_removing_the_last_certificate_is_refused() -> None:
     wanted = Wanted(present=False, certificate_id="1")
-    with pytest.raises(UnsafeError, match="Certificate 1 is the last active one, and"):
-        plan(State(True, (record("1"), record("2", "initializing"))), wanted)
-    with pytest.raises(UnsafeError, match="Certificate 1 is the last active one, and"):
-        plan(State(True, (record("1", expired=True),)), wanted)
-    with pytest.raises(UnsafeError, match="Certificate 1 is the last active one that is valid"):
-        plan(State(True, (record("1"), record("2", expired=True))), wanted)
+    for others in (
+        [record("1"), record("2", "initializing")],
+        [record("1", expired=True)],
+        [record("1"), record("2", expired=True)],
+        # It would be active by the time that Cloudflare lets go of it
+        [record("1", "pending_deployment")],
+        # The edge would go over to one that has expired
+        [record("0"), record("2", expired=True), Record("1", "active", record("1").description, "2027")],
+    ):
+        with pytest.raises(UnsafeError, match="Certificate 1 is the last one that the edge could present"):
+            plan(State(True, tuple(others)), wanted)
     assert plan(State(True, (record("1"), record("2"))), wanted) == [Delete("1")]
     assert plan(State(True, (record("1", expired=True), record("2", expired=True))), wanted) == [Delete("1")]
+    assert plan(State(True, (record("1", "deployment_timed_out"),)), wanted) == [Delete("1")]
+
+
+def test_enabling_what_would_be_presented_expired_is_refused() -> None:
+    state = State(False, (record("1"), record("2", expired=True)), "full")
+    with pytest.raises(UnsafeError, match="the latest active certificate, 2, has expired"):
+        plan(state, Wanted(enabled=True))
+    with pytest.raises(UnsafeError, match="exclusive: true to remove the others"):
+        plan(state, Wanted(certificate=certificate("1"), enabled=True))
+    exclusive = Wanted(certificate=certificate("1"), enabled=True, exclusive=True)
+    assert plan(state, exclusive) == [Delete("2"), Enable(True)]
+
+
+def test_what_has_expired_is_removed_before_what_hides_it() -> None:
+    state = State(True, (record("1"), record("2", expired=True), record("3")))
+    assert plan(state, Wanted(certificate=certificate("1"), exclusive=True)) == [Delete("2"), Delete("3")]
+
+
+def test_what_cloudflare_fails_to_delete_is_not_deleted_over_and_over() -> None:
+    state = State(True, (record("1"), record("2", "deletion_timed_out")))
+    assert plan(state, Wanted(present=False, certificate_id="2")) == []
+    assert plan(state, Wanted(certificate=certificate("1"), exclusive=True)) == []
 
 
 def test_in_use_is_the_most_recent_active_one() -> None:
@@ -329,6 +359,23 @@ def test_another_record_is_never_adopted(
         apply(aop, wanted(client_certificate), check_mode=False)
 
 
+@pytest.mark.parametrize("fault", [{"status": 403, "body": "<html>"}, {"status": 302}])
+def test_an_upload_that_somebody_else_refused_is_not_repeated(
+    aop: Zone, emulator: Emulator, client_certificate: Issued, fault: dict[str, Any]
+) -> None:
+    emulator.faults.append(Fault(method="POST", **fault))
+    with pytest.raises(AnswerError, match=f"HTTP {fault['status']}"):
+        apply(aop, wanted(client_certificate), check_mode=False)
+    assert writes(emulator) == ["POST"]
+
+
+def test_an_upload_that_stays_unknown_says_so(aop: Zone, emulator: Emulator, client_certificate: Issued) -> None:
+    aop.wait_timeout = 0
+    emulator.faults.append(Fault(method="POST", status=502))
+    with pytest.raises(CloudflareError, match=r"HTTP 502.*was uploaded is not known: run again"):
+        apply(aop, wanted(client_certificate), check_mode=False)
+
+
 @pytest.mark.parametrize(
     "fault", [{"drop": True}, {"status": 502}, {"status": 524}, {"body": "<html>"}, {"body": {"success": True}}]
 )
@@ -419,7 +466,7 @@ def test_absent_by_id_finds_what_the_list_does_not_show_yet(aop: Zone, emulator:
     assert apply(aop, Wanted(present=False, certificate_id=fresh.id), check_mode=False).removed == [fresh.id]
     assert emulator.active(zone) == []
     assert not apply(aop, Wanted(present=False, certificate_id=fresh.id), check_mode=False).changed
-    assert not apply(aop, Wanted(present=False, certificate_id="unknown"), check_mode=False).changed
+    assert not apply(aop, Wanted(present=False, certificate_id="0" * 32), check_mode=False).changed
 
 
 def test_enabling_reads_the_ssl_mode_only_when_needed(
@@ -463,6 +510,14 @@ def test_a_record_that_is_none(aop: Zone, emulator: Emulator, item: object) -> N
         aop.read()
 
 
+def test_odd_times_are_tolerated(aop: Zone, emulator: Emulator) -> None:
+    items = [
+        {"id": str(n), "status": "active", "uploaded_on": odd} for n, odd in enumerate((5, True, None, "2026", []))
+    ]
+    emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": items}))
+    assert aop.read().in_use()
+
+
 def test_a_record_that_cannot_be_read_is_tolerated(
     aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
@@ -495,7 +550,7 @@ def params(**given: Any) -> dict[str, Any]:
         ({"state": "absent"}, "exactly one of certificate and certificate_id"),
         ({"state": "absent", "certificate": "pem", "certificate_id": "1"}, "exactly one of"),
         ({"state": "absent", "certificate_id": "1", "exclusive": True}, "exclusive goes with state: present"),
-        ({"state": "absent", "certificate_id": "../settings"}, "at most 36 letters, digits and hyphens"),
+        ({"state": "absent", "certificate_id": "../settings"}, "at most 36 hexadecimal digits and hyphens"),
         ({"state": "absent", "certificate_id": "1" * 37}, "at most 36"),
         ({"enabled": True, "wait_timeout": -1}, "wait_timeout must not be negative"),
     ],
@@ -510,8 +565,8 @@ def test_options(client_certificate: Issued) -> None:
     assert Wanted.from_options(params(enabled=False, certificate="")) == Wanted(enabled=False)
     everything = params(certificate=pem, private_key=key, enabled=True, exclusive=True, wait=False)
     assert Wanted.from_options(everything) == wanted(client_certificate, enabled=True, exclusive=True, wait=False)
-    gone = Wanted.from_options(params(state="absent", certificate_id=" 1 "))
-    assert gone == Wanted(present=False, certificate_id="1")
+    gone = Wanted.from_options(params(state="absent", certificate_id=" 1F "))
+    assert gone == Wanted(present=False, certificate_id="1f")
     gone = Wanted.from_options(params(state="absent", certificate=pem))
     assert gone.certificate
     assert gone.certificate.fingerprint == client_certificate.fingerprint
@@ -526,7 +581,7 @@ def test_warnings(client_certificate: Issued) -> None:
     assert left.startswith("The other certificates were left")
     for records in ((), (record("1", expired=True),), (record("1", "initializing"),)):
         (nothing,) = warnings(Wanted(enabled=True), State(True, records))
-        assert "no active certificate that is valid" in nothing
+        assert "the edge has no valid certificate to present" in nothing
         assert list(warnings(Wanted(enabled=False), State(False, records))) == []
     (newer,) = warnings(one, State(True, (own, record("2"))))
     assert "2 (None), and not the wanted one" in newer

@@ -4,17 +4,23 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates, _options
-from ansible_collections.originsec.cloudflare.plugins.modules import auto_origin_tls_kex, origin_tls_client_auth
+from ansible_collections.originsec.cloudflare.plugins.modules import (
+    auto_origin_tls_kex,
+    origin_tls_client_auth,
+    origin_tls_client_auth_info,
+    origin_tls_info,
+)
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Fault, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue, run_module
 
 
-@pytest.mark.parametrize("library", ["requests", "cryptography >= 42"])
+@pytest.mark.parametrize("library", ["requests, with urllib3 >= 1.26", "cryptography >= 42"])
 def test_a_missing_library(
     library: str,
     options: dict[str, Any],
@@ -22,7 +28,7 @@ def test_a_missing_library(
     emulator: Emulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if library == "requests":
+    if library.startswith("requests"):
         monkeypatch.setattr(_options, "REQUESTS_IMPORT_ERROR", "Traceback: no requests")
     else:
         monkeypatch.setattr(_certificates, "CRYPTOGRAPHY_IMPORT_ERROR", "Traceback: no cryptography")
@@ -31,6 +37,27 @@ def test_a_missing_library(
     assert result["failed"]
     assert f"Failed to import the required Python library ({library})" in result["msg"]
     assert emulator.journal == []
+
+
+@pytest.mark.parametrize("module", [origin_tls_client_auth_info, origin_tls_info, origin_tls_client_auth])
+def test_a_missing_cryptography_is_found_before_the_first_request(
+    module: ModuleType, options: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_certificates, "CRYPTOGRAPHY_IMPORT_ERROR", "Traceback: no cryptography")
+    params = {**options, "enabled": False} if module is origin_tls_client_auth else options
+    assert "(cryptography >= 42)" in run_module(module, params)["msg"]
+    assert emulator.journal == []
+
+
+def test_a_key_beside_the_certificate_is_masked(
+    options: dict[str, Any], client_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_INJECT_INVOCATION", "1")  # as ansible-core < 2.20 always does
+    both = client_certificate.pem + client_certificate.key_pem
+    result = run_module(origin_tls_client_auth, {**options, "state": "absent", "certificate": both})
+    assert result["changed"] is False
+    for line in client_certificate.key_pem.splitlines()[1:-1]:
+        assert line not in str(result)
 
 
 def test_a_failure_is_one_message(options: dict[str, Any], emulator: Emulator) -> None:
@@ -53,6 +80,7 @@ def test_a_failure_half_way_says_what_was_changed(
     assert result["failed"]
     assert result["changed"]
     assert "Done before that: uploaded the certificate" in result["msg"]
+    assert result["certificate"]["id"] == emulator.active(zone)[-1]
 
 
 @pytest.mark.parametrize("diff", [False, True])

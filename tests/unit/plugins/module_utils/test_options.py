@@ -65,9 +65,14 @@ def usable(**given: Any) -> dict[str, Any]:
         ({"api_base_url": "https://api.cloudflare.com/?a=b"}, "neither user nor query"),
         ({"api_base_url": "https://[::1/"}, "api_base_url must look like"),
         ({"api_base_url": "https://api.cloudflare.com:port/"}, "api_base_url must look like"),
-        ({"timeout": 0}, "timeout must be at least 1 second, not 0"),
+        ({"timeout": 0}, "timeout must be at least 1 second and at most 3600, not 0"),
+        ({"timeout": 9999999999}, "at most 3600"),
+        ({"api_base_url": "https://api..cloudflare.com"}, "api_base_url must look like"),
+        ({"api_base_url": "https://a b/x"}, "api_base_url must look like"),
+        ({"api_base_url": "https://" + 64 * "a" + ".com"}, "api_base_url must look like"),
+        ({"ca_path": __file__}, "ca_path .* cannot be read as certificates in PEM"),
         ({"retries": -1}, "retries must not be negative"),
-        ({"ca_path": "/nonexistent/ca.pem"}, "ca_path /nonexistent/ca.pem does not exist"),
+        ({"ca_path": "/nonexistent/ca.pem"}, "ca_path /nonexistent/ca.pem cannot be read"),
     ],
 )
 def test_bad_input(given: dict[str, Any], message: str) -> None:
@@ -147,7 +152,7 @@ def test_missing_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_options, "REQUESTS_IMPORT_ERROR", "the traceback")
     with pytest.raises(MissingLibraryError) as caught:
         connect(usable())
-    assert (caught.value.library, caught.value.import_traceback) == ("requests", "the traceback")
+    assert (caught.value.library, caught.value.import_traceback) == ("requests, with urllib3 >= 1.26", "the traceback")
 
 
 # -------------------------------------------------------------------------------------------- the zone

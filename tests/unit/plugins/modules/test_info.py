@@ -65,11 +65,11 @@ def test_one_certificate(reader: dict[str, Any], emulator: Emulator, zone: Zone,
     shown = run_module(origin_tls_client_auth_info, {**reader, "certificate_id": fresh.id})
     assert [one["id"] for one in shown["certificates"]] == [fresh.id]
     assert emulator.count() == {"GET": 2}
-    none = run_module(origin_tls_client_auth_info, {**reader, "certificate_id": "unknown"})
+    none = run_module(origin_tls_client_auth_info, {**reader, "certificate_id": "0" * 32})
     assert none["certificates"] == []
     assert none["active_certificate"]["id"] == fresh.id
     bad = run_module(origin_tls_client_auth_info, {**reader, "certificate_id": "a/b"})
-    assert "at most 36 letters" in bad["msg"]
+    assert "at most 36 hexadecimal digits" in bad["msg"]
 
 
 def test_everything(reader: dict[str, Any], emulator: Emulator, zone: Zone) -> None:

@@ -127,6 +127,28 @@ def test_compliance_modes_are_a_set(options: dict[str, Any], emulator: Emulator,
     assert not run_module(origin_tls_compliance_modes, {**options, "modes": []})["changed"]
 
 
+def test_compliance_modes_as_they_are_typed(options: dict[str, Any], emulator: Emulator, zone: Zone) -> None:
+    for check in (True, False):
+        result = run_module(origin_tls_compliance_modes, {**options, "modes": "fips, pqh,"}, check=check)
+        assert result["origin_tls_compliance_modes"]["value"] == ["fips", "pqh"]
+    assert run_module(origin_tls_compliance_modes, {**options, "modes": ""})["changed"]
+    assert zone.compliance_modes == []
+    emulator.journal.clear()
+    for modes in ("[]", '["fips","pqh"', ["fi ps"]):
+        assert (
+            "a list of names such as fips"
+            in run_module(origin_tls_compliance_modes, {**options, "modes": modes})["msg"]
+        )
+    assert emulator.journal == []
+
+
+def test_compliance_modes_that_come_as_null(options: dict[str, Any], emulator: Emulator) -> None:
+    emulator.faults.append(Fault(body={"success": True, "result": {"id": "origin_tls_cmpl", "value": None}}))
+    result = run_module(origin_tls_compliance_modes, {**options, "modes": []})
+    assert not result["changed"]
+    assert result["origin_tls_compliance_modes"]["value"] == []
+
+
 @pytest.mark.parametrize("modes", [["pqh", "cnsa2"], ["fips", "unheard-of"]])
 def test_compliance_modes_that_cloudflare_refuses(options: dict[str, Any], zone: Zone, modes: list[str]) -> None:
     result = run_module(origin_tls_compliance_modes, {**options, "modes": modes})
