@@ -35,7 +35,7 @@ CORES = {
     "2.21": Core("3.13", "25.2"),
 }
 OLDEST_MODULE_PYTHON, NEWEST_MODULE_PYTHON = "3.9", "3.13"
-UNIT_TEST_PACKAGES = ("cloudflare", "hypothesis", "pytest", "pytest-cov")
+UNIT_TEST_PACKAGES = ("ansible-builder", "ansible-runner", "cloudflare", "hypothesis", "pytest", "pytest-cov")
 
 TREE = Path(__file__).resolve().parent
 COLLECTION = Path("ansible_collections", "originsec", "cloudflare")

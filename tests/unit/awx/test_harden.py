@@ -1,0 +1,199 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The job template "Harden zones", from the setup playbook to the artifacts of its jobs, run as AWX runs jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import Controller, Credential, Job
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+
+NAMES = ("shop.example", "blog.example", "api.example")
+TOKEN = "canary-token-of-the-cloudflare-api"
+PASSPHRASE = "canary-passphrase-of-the-private-key"
+
+LEAK = """\
+- hosts: zones
+  gather_facts: false
+  connection: local
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ lookup('ansible.builtin.env', 'CLOUDFLARE_API_TOKEN') }}"
+    - ansible.builtin.debug:
+        msg: "{{ lookup('ansible.builtin.file', lookup('ansible.builtin.env', 'CLOUDFLARE_CLIENT_KEY_FILE')) }}"
+"""
+
+
+@pytest.fixture
+def zones(emulator: Emulator) -> list[Zone]:
+    emulator.add_token(token=TOKEN)
+    return [emulator.add_zone(name) for name in NAMES]
+
+
+@pytest.fixture(scope="session")
+def encrypted_key(client_certificate: Issued) -> str:
+    return client_certificate.encoded_key(passphrase=PASSPHRASE)
+
+
+@pytest.fixture(scope="session")
+def secrets(client_certificate: Issued, encrypted_key: str) -> list[str]:
+    """What must be in no artifact: whatever form the key has, line by line, since JSON breaks lines otherwise."""
+    lines = [*client_certificate.key_pem.splitlines(), *encrypted_key.splitlines()]
+    return [TOKEN, PASSPHRASE, *(line for line in lines if not line.startswith("-----"))]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    controller = Controller(tmp_path_factory.mktemp("controller"))
+    assert controller.set_up({"awx_setup_zones": NAMES}) == 0, controller.output
+    return controller
+
+
+@pytest.fixture
+def credentials(
+    asked: Controller, emulator: Emulator, client_certificate: Issued, encrypted_key: str
+) -> list[Credential]:
+    filled_in = {
+        "Cloudflare API": {"api_token": TOKEN, "api_email": "", "api_base_url": emulator.url},
+        "Cloudflare client certificate": {
+            "certificate": client_certificate.pem,
+            "private_key": encrypted_key,
+            "private_key_passphrase": PASSPHRASE,
+        },
+    }
+    types = asked.asked("credential_type")
+    return [Credential(filled_in[name], types[name]["injectors"]) for name in filled_in]
+
+
+@pytest.fixture
+def answers(asked: Controller) -> dict[str, Any]:
+    """Of somebody who leaves every question of the survey as it is."""
+    questions = asked.asked("job_template")["Harden zones"]["survey_spec"]["spec"]
+    return {question["variable"]: question["default"] for question in questions}
+
+
+@pytest.fixture
+def inventory(zones: list[Zone]) -> dict[str, Any]:
+    variables = {zone.name: {"cloudflare_zone_id": zone.id} for zone in zones}
+    return {"zones": {"hosts": list(variables)}, "_meta": {"hostvars": variables}}
+
+
+def test_harden(
+    tmp_path: Path,
+    asked: Controller,
+    emulator: Emulator,
+    zones: list[Zone],
+    inventory: dict[str, Any],
+    credentials: list[Credential],
+    answers: dict[str, Any],
+    client_certificate: Issued,
+    secrets: list[str],
+) -> None:
+    playbook = asked.asked("job_template")["Harden zones"]["playbook"]
+
+    first = Job(tmp_path / "first", inventory, credentials, answers, playbook, id="1").run()
+    assert first.status == ("successful", 0), first.output
+    assert set(first.stats["changed"]) == set(NAMES)
+    assert set(first.stats["ok"]) >= set(NAMES)
+    assert (first.stats["failures"], first.stats["dark"]) == ({}, {})
+    reports = {name: first.facts[name]["zone_hardening_report"] for name in NAMES}
+    assert {name: report["changed"] for name, report in reports.items()} == dict.fromkeys(NAMES, True)
+    for zone in zones:
+        assert (zone.kex_enabled, zone.aop_enabled, len(emulator.active(zone))) == (True, True, 1)
+        assert reports[zone.name]["zone_id"] == zone.id
+        assert reports[zone.name]["certificate"]["fingerprint_sha256"] == client_certificate.fingerprint
+    # What set_stats kept becomes the job's artifacts, for the next node of a workflow.
+    assert first.stats["artifact_data"]["zone_hardening"] == reports
+
+    second = Job(tmp_path / "second", inventory, credentials, answers, playbook, id="2").run()
+    assert second.status == ("successful", 0), second.output
+    assert second.stats["changed"] == {}
+    assert [second.facts[name]["zone_hardening_report"]["changed"] for name in NAMES] == [False] * len(NAMES)
+
+    for job in (first, second):
+        assert len(job.events) > 10 * len(NAMES)
+        assert job.leaks(secrets) == set()
+
+
+def test_check_mode_changes_nothing(
+    tmp_path: Path,
+    emulator: Emulator,
+    zones: list[Zone],
+    inventory: dict[str, Any],
+    credentials: list[Credential],
+    answers: dict[str, Any],
+    secrets: list[str],
+) -> None:
+    """A job of type "check", limited to one zone, at the highest verbosity."""
+    job = Job(
+        tmp_path / "check", inventory, credentials, answers, arguments=f"--check --diff -vvvv -l {NAMES[0]}"
+    ).run()
+    assert job.status == ("successful", 0), job.output
+    assert set(job.stats["changed"]) == {NAMES[0]}
+    assert set(emulator.count()) == {"GET"}
+    assert len(job.events) > 10
+    assert job.leaks(secrets) == set()
+
+
+def test_answers_of_the_survey_reach_the_role(
+    tmp_path: Path,
+    zones: list[Zone],
+    inventory: dict[str, Any],
+    credentials: list[Credential],
+    answers: dict[str, Any],
+) -> None:
+    """They are text where they mean a boolean."""
+    zones[0].kex_enabled = True
+    answers = {
+        **answers,
+        "zone_hardening_auto_origin_tls_kex": "false",
+        "zone_hardening_client_auth_enabled": "false",
+        "zone_hardening_min_days_remaining": 10,
+    }
+    job = Job(tmp_path / "job", inventory, credentials, answers, arguments=f"-l {NAMES[0]}").run()
+    assert job.status == ("successful", 0), job.output
+    assert (zones[0].kex_enabled, zones[0].aop_enabled, len(zones[0].certificates)) == (False, False, 1)
+
+
+def test_a_failed_job_tells_why_and_nothing_else(
+    tmp_path: Path,
+    emulator: Emulator,
+    zones: list[Zone],
+    inventory: dict[str, Any],
+    credentials: list[Credential],
+    answers: dict[str, Any],
+    secrets: list[str],
+) -> None:
+    answers = {**answers, "zone_hardening_min_days_remaining": 3000}
+    job = Job(tmp_path / "job", inventory, credentials, answers, arguments="-vvvv").run()
+    assert job.status == ("failed", 2)
+    assert set(job.stats["failures"]) == set(NAMES)
+    assert "zone_hardening_min_days_remaining" in job.output
+    assert set(emulator.count()) == {"GET"}
+    assert job.leaks(secrets) == set()
+
+
+def test_leaks_are_found(
+    tmp_path: Path,
+    zones: list[Zone],
+    inventory: dict[str, Any],
+    credentials: list[Credential],
+    secrets: list[str],
+    encrypted_key: str,
+) -> None:
+    """The tests above would notice a secret in an event, in a fact and in what is printed."""
+    job = Job(tmp_path / "job", inventory, credentials, playbook="leak.yml")
+    (tmp_path / "job" / "private" / "project").mkdir(parents=True)
+    (tmp_path / "job" / "private" / "project" / "leak.yml").write_text(LEAK)
+    job.run()
+    assert job.status == ("successful", 0), job.output
+    for secret in (TOKEN, encrypted_key.splitlines()[1]):
+        assert {Path(name).parts[0] for name in job.leaks([secret])} == {"job_events", "stdout"}
+    assert job.leaks(secrets) == job.leaks([TOKEN, encrypted_key.splitlines()[1]])
