@@ -470,3 +470,17 @@ def test_defaults_and_argument_specs_agree() -> None:
     computed = "zone_hardening_exclusive"  # which a bool in the documentation cannot be
     assert isinstance(defaults.pop(computed), str)
     assert {name: options[name].get("default") for name in defaults} == defaults
+
+
+def test_the_playbook_harden_sums_up(ansible: Ansible, emulator: Emulator) -> None:
+    ansible.playbook = "- ansible.builtin.import_playbook: originsec.cloudflare.harden"
+    del ansible.variables["zone_hardening_zone_id"]
+    ansible.variables["zones"] = "example.com, flexible.example"
+    emulator.add_zone("flexible.example", ssl_mode="flexible")
+    run = ansible.run("-ilocalhost,")
+    assert run.returncode == 2
+    assert '"example.com: changed auto_origin_tls_kex, client_auth; CN=first, 89 days left"' in run.output
+    assert '"flexible.example: FAILED, as said above"' in run.output
+    assert '"example.com: unchanged; CN=first, 89 days left"' in ansible.run("-ilocalhost,").output
+    del ansible.variables["zones"]
+    assert "There is no zone to harden" in ansible.run("-ilocalhost,").output
