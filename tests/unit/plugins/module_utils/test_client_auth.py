@@ -511,9 +511,8 @@ def test_a_record_that_is_none(aop: Zone, emulator: Emulator, item: object) -> N
 
 
 def test_odd_times_are_tolerated(aop: Zone, emulator: Emulator) -> None:
-    items = [
-        {"id": str(n), "status": "active", "uploaded_on": odd} for n, odd in enumerate((5, True, None, "2026", []))
-    ]
+    odd: list[Any] = [5, True, None, "2026", []]
+    items = [{"id": str(number), "status": "active", "uploaded_on": time} for number, time in enumerate(odd)]
     emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": items}))
     assert aop.read().in_use()
 
