@@ -309,7 +309,7 @@ def _flatten(errors: Any) -> Iterator[tuple[int, str]]:
 
 def _without(secrets: tuple[str, ...], text: str) -> str:
     for secret in secrets:
-        text = text.replace(secret, "********").replace(secret.strip(), "********")
+        text = text.replace(secret.strip(), "********")
     return text
 
 

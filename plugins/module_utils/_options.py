@@ -207,7 +207,8 @@ def _verification(params: Mapping[str, Any]) -> bool | str:
         return False
     if path:
         try:
-            ssl.create_default_context().load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
         except OSError as error:
             raise InputError(
                 f"ca_path {path} cannot be read as certificates in PEM on the host where the task runs: {error}."
