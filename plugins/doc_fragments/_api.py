@@ -74,6 +74,8 @@ options:
     description:
       - How often a request is repeated at most when the connection fails, Cloudflare is in trouble (HTTP status 5xx),
         another change is under way (409) or the rate limit is reached (429, after the time that Cloudflare demands).
+      - All tries of a request together take at most 600 seconds; a wait that would go on for longer is not begun.
+      - V(0) makes each request once.
     type: int
     default: 5
 requirements:
@@ -82,6 +84,9 @@ requirements:
 notes:
   - Proxies are taken from the environment (E(HTTPS_PROXY), E(NO_PROXY)). Redirects are not followed, and C(~/.netrc) is
     not read.
+  - Cloudflare allows a user 1,200 requests per five minutes, and blocks every call for five minutes after that. Once only
+    a tenth is left, tasks therefore wait until the count starts anew, and say so in a warning. All forks, jobs and
+    machines go by Cloudflare's own count, so nothing has to be configured.
   - The module is meant to run on the controller, with C(connection=local) or C(delegate_to=localhost), or on any host
     that reaches the API.
 seealso:

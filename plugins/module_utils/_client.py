@@ -4,14 +4,17 @@
 
 # This module utility is private to the collection: it may change at any time.
 
-"""HTTP to the Cloudflare v4 API: session, authentication, retries, paging and typed errors. Knows no Ansible.
+"""HTTP to the Cloudflare v4 API: session, authentication, retries, pacing, paging, typed errors. Knows no Ansible.
 
 Source: https://developers.cloudflare.com/api/
 """
 
 from __future__ import annotations
 
+import json
 import random
+import re
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,8 +24,14 @@ from typing import Any
 REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.exceptions import HTTPError, InsecureRequestWarning, InvalidHeader, ReadTimeoutError
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        HTTPError,
+        InsecureRequestWarning,
+        InvalidHeader,
+        ProxyError,
+        ReadTimeoutError,
+    )
     from urllib3.util import Retry
 
     if not hasattr(Retry, "DEFAULT_ALLOWED_METHODS"):
@@ -39,6 +48,14 @@ _PASSING = _NOT_DONE | {500, 502, 503, 504, *range(520, 528)}
 
 _BACKOFF_SECONDS = 0.5
 _LONGEST_BLOCK_SECONDS = 300
+_DEADLINE_SECONDS = 2 * _LONGEST_BLOCK_SECONDS
+"""For one call with all its repetitions: a whole block, and as much again for what comes before and after it."""
+
+_QUOTA = 1200
+_RESERVE = 0.1
+"""The share of the quota that is left alone, for the requests that others have under way and for a person at work."""
+
+_LIMIT = re.compile(r'"([^"]*)"((?:\s*;\s*\w+=\d+)+)')  # "default";r=1193;t=204
 
 _CHECK_ACCESS = (
     "The token is not valid, or its zone resources do not include this zone. "
@@ -74,9 +91,12 @@ class CloudflareError(Exception):
     """Anything that keeps a task from being done, as one message for the user.
 
     status: of the HTTP answer, None where there was none. codes and messages: of the answer's errors and their
-    error chains, outermost first. ray: Cloudflare's name for the request. done: what had been changed before, in words;
-    facts: what of the return values is known nevertheless.
+    error chains, outermost first. ray: Cloudflare's name for the request. may_be_done: whether what was asked for may
+    have been carried out nevertheless. done: what had been changed before, in words; facts: what of the return values
+    is known nevertheless.
     """
+
+    may_be_done = False
 
     def __init__(
         self,
@@ -121,11 +141,13 @@ class RateLimitError(CloudflareError):
 
 
 class ConnectionFailedError(CloudflareError):
-    """No answer: no route, no TLS, a timeout, a dropped connection. What was asked for may have been done."""
+    """No answer: no route, no TLS, a timeout, a dropped connection."""
 
 
 class AnswerError(CloudflareError):
     """An answer that is not the API's."""
+
+    may_be_done = True
 
 
 class MissingLibraryError(CloudflareError):
@@ -165,7 +187,8 @@ class Client:
     """A session with the API. Paths are relative to the base URL, without a leading slash.
 
     timeout: seconds, for connecting and for every read. retries: how often a request is repeated at most. verify:
-    False, True (the system's authorities, REQUESTS_CA_BUNDLE), or the path of a CA file or directory.
+    False, True (the system's authorities, REQUESTS_CA_BUNDLE), or the path of a CA file or directory. waited: seconds
+    for which the rate limit held requests back.
     """
 
     def __init__(
@@ -173,6 +196,8 @@ class Client:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.secret = auth.secret
+        self.retries = retries
+        self.waited = 0
         self._verify = verify
         self._timeout = timeout
         self._session = requests.Session()
@@ -180,9 +205,6 @@ class Client:
         # Plain http is for the loopback interface: no proxy may see the credentials. TLS hides them from one.
         self._session.trust_env = not self.base_url.lower().startswith("http:")
         self._session.headers["User-Agent"] = f"originsec.cloudflare/{VERSION}"
-        adapter = HTTPAdapter(max_retries=_retry_policy(retries))
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The result of one call; a subclass of CloudflareError is raised where there is none."""
@@ -206,12 +228,48 @@ class Client:
     def _envelope(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
+        """The envelope of an answer that says success, after as many tries as it takes and is allowed."""
         what = f"{method} {self.base_url}/{path}"
+        retry, give_up_at = _retry_policy(self.retries), time.monotonic() + _DEADLINE_SECONDS
+        while True:
+            answer = self._try(method, path, body, query)
+            again = _once_more(retry, method, answer)
+            tries = len(retry.history) + 1
+            tried = f"tried {tries} times" if tries > 1 else ""
+            if again is None:
+                break
+            pause = _pause(again, answer)
+            if time.monotonic() + pause > give_up_at:
+                tried = (
+                    f"given up after try {tries}: the next one, in {pause:.0f} seconds, would be past the deadline of "
+                    f"{_DEADLINE_SECONDS} seconds for one call"
+                )
+                break
+            if not isinstance(answer, Exception) and answer.status_code == 429:
+                self.waited += round(pause)
+            time.sleep(pause)
+            retry = again
+
+        if isinstance(answer, Exception):
+            cause = _cause(answer)
+            failure = ConnectionFailedError(
+                f"{what} failed{f' ({tried})' if tried else ''}: {self._reason(answer, cause)}"
+            )
+            failure.may_be_done = not isinstance(cause, (ConnectTimeoutError, ProxyError))
+            raise failure from answer
+        self._keep_pace(answer)
+        secrets = (self.secret, str((body or {}).get("private_key") or self.secret))
+        return _checked(what, answer, tried, secrets)
+
+    def _try(
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
+    ) -> requests.Response | Exception:
+        """One request, and what came of it: an answer, read to its end, or the failure."""
         try:
             with warnings.catch_warnings():
                 # validate_certs: false is the user's own decision
                 warnings.simplefilter("ignore", InsecureRequestWarning)
-                response = self._session.request(
+                return self._session.request(
                     method,
                     f"{self.base_url}/{path}",
                     params=query,
@@ -223,15 +281,22 @@ class Client:
                     allow_redirects=False,
                 )
         except (OSError, HTTPError) as error:  # requests' own are OSErrors, and some of urllib3's get past it
-            raise ConnectionFailedError(f"{what} failed: {self._reason(error)}") from error
-        secrets = (self.secret, str((body or {}).get("private_key") or self.secret))
-        return _checked(what, response, secrets)
+            return error
 
-    def _reason(self, error: Exception) -> str:
+    def _keep_pace(self, response: requests.Response) -> None:
+        """Wait for the quota's reset when little of it is left: past it, every call of the user is blocked.
+
+        The server counts for all forks, slices and machines, so that nothing has to be shared among them. The wait
+        comes after an answer, and not before a request, because the next request may be that of another task.
+        """
+        pause = _seconds_to_reset(response)
+        # A 429 is a block, which was waited for as far as retries allow.
+        if pause and response.status_code != 429:
+            time.sleep(pause)
+            self.waited += pause
+
+    def _reason(self, error: Exception, cause: Exception) -> str:
         """Why there was no answer, and what to do."""
-        # requests wraps urllib3's MaxRetryError, whose reason is the error of the last try
-        cause: object = error.args[0] if error.args else error
-        cause = getattr(cause, "reason", None) or cause
         if isinstance(error, requests.exceptions.SSLError):
             return (
                 f"{cause}. The server's certificate was not accepted: if this is your own proxy or gateway, "
@@ -249,9 +314,7 @@ def _retry_policy(retries: int) -> Retry:
         """Repeats what is idempotent; a POST only when it certainly was not carried out."""
 
         def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-            if method == "POST":
-                return bool(self.total) and status_code in _NOT_DONE
-            return super().is_retry(method, status_code, has_retry_after)
+            return status_code in (_NOT_DONE if method == "POST" else _PASSING)
 
         def get_backoff_time(self) -> float:
             # Hosts that failed together should not come back together.
@@ -259,52 +322,99 @@ def _retry_policy(retries: int) -> Retry:
 
         def parse_retry_after(self, retry_after: str) -> float:
             try:
-                return min(super().parse_retry_after(retry_after), _LONGEST_BLOCK_SECONDS)
+                seconds = min(super().parse_retry_after(retry_after), _LONGEST_BLOCK_SECONDS)
             except (InvalidHeader, OverflowError):
                 return 0  # as if it were not there
+            return seconds + random.uniform(0, 1) if seconds > 0 else 0  # noqa: S311 - no secret
 
     return Policy(
         total=retries,
         other=0,  # a certificate that is not trusted will not be so at the next try
         allowed_methods={"GET", "PUT", "PATCH", "DELETE"},
-        status_forcelist=_PASSING,
         backoff_factor=_BACKOFF_SECONDS,
-        raise_on_status=False,
     )
 
 
-def _checked(what: str, response: requests.Response, secrets: tuple[str, ...]) -> dict[str, Any]:
-    """The envelope of an answer that says success; anything else becomes the right error, without the secrets."""
-    ray = response.headers.get("CF-Ray")
-    where = f"HTTP {response.status_code}" + (f", cf-ray {ray}" if ray else "")
-    history = getattr(getattr(response.raw, "retries", None), "history", ())
-    if history:
-        where += f", tried {len(history) + 1} times"
+def _once_more(retry: Retry, method: str, answer: requests.Response | Exception) -> Retry | None:
+    """The policy for the next try, or None where there is to be none."""
     try:
-        envelope = response.json()
-    except ValueError:
+        if isinstance(answer, Exception):
+            return retry.increment(method, error=_cause(answer))
+        if retry.is_retry(method, answer.status_code):
+            return retry.increment(method, response=answer.raw)
+    except (OSError, HTTPError):  # used up, or the failure itself, where it does not pass
+        return None
+    return None
+
+
+def _pause(retry: Retry, answer: requests.Response | Exception) -> float:
+    """Seconds until the next try."""
+    if isinstance(answer, Exception):
+        return retry.get_backoff_time()
+    asked = retry.get_retry_after(answer.raw) or retry.get_backoff_time()
+    return max(asked, _seconds_to_reset(answer))
+
+
+def _seconds_to_reset(response: requests.Response) -> int:
+    """How long to hold the next request back so as to leave the reserve alone; 0 while there is enough."""
+    quotas = {name: limit.get("q", _QUOTA) for name, limit in _limits(response, "Ratelimit-Policy")}
+    seconds = [
+        limit["t"] + 1  # the server's second may begin later than ours
+        for name, limit in _limits(response, "Ratelimit")
+        if limit.keys() >= {"r", "t"} and limit["r"] <= quotas.get(name, _QUOTA) * _RESERVE
+    ]
+    return min(max(seconds, default=0), _LONGEST_BLOCK_SECONDS + 1)
+
+
+def _limits(response: requests.Response, header: str) -> Iterator[tuple[str, dict[str, int]]]:
+    for name, parameters in _LIMIT.findall(response.headers.get(header, "")):
+        yield name, {key: int(value) for key, value in re.findall(r"(\w+)=(\d{1,9})", parameters)}
+
+
+def _cause(error: Exception) -> Exception:
+    """requests wraps urllib3's errors, and there the MaxRetryError has the reason of the last try."""
+    cause = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", None) or cause
+    return cause if isinstance(cause, Exception) else error
+
+
+def _checked(what: str, response: requests.Response, tried: str, secrets: tuple[str, ...]) -> dict[str, Any]:
+    """The envelope of an answer that says success; anything else becomes the right error, without the secrets."""
+    try:
+        envelope = json.loads(response.content)
+    except (ValueError, RecursionError):
         envelope = None
     if isinstance(envelope, dict) and envelope.get("success") is True:
         return envelope
 
-    errors = list(_flatten(envelope.get("errors"))) if isinstance(envelope, dict) else []
+    errors = _flat(envelope.get("errors")) if isinstance(envelope, dict) else []
     codes = tuple(code for code, _message in errors)
     messages = tuple(_without(secrets, message) for _code, message in errors)
     told = "; ".join(f"{message} (code {code})" for code, message in zip(codes, messages))
     if not told:
         told = "redirected, which is not followed" if response.is_redirect else "an answer that is not the API's"
+    ray = response.headers.get("CF-Ray")
+    where = ", ".join(filter(None, (f"HTTP {response.status_code}", f"cf-ray {ray}" if ray else "", tried)))
     message = f"{what}: {told} [{where}]. {_advice(response, codes)}".rstrip()
     kind = _kind(response.status_code, codes)
-    raise kind(message, status=response.status_code, codes=codes, messages=messages, ray=ray)
+    error = kind(message, status=response.status_code, codes=codes, messages=messages, ray=ray)
+    error.may_be_done = response.status_code >= 500 or (response.status_code < 300 and not codes)
+    raise error
 
 
-def _flatten(errors: Any) -> Iterator[tuple[int, str]]:
+def _flat(errors: Any) -> list[tuple[int, str]]:
     """(code, message) of every error and of its chain, which holds the part that helps."""
-    for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, dict):
-            code = error.get("code")
-            yield code if isinstance(code, int) else 0, str(error.get("message", "")).rstrip(".")
-            yield from _flatten(error.get("error_chain"))
+    flat = []
+    pending = [errors]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(reversed(item))
+        elif isinstance(item, dict):
+            code = item.get("code")
+            flat.append((code if isinstance(code, int) else 0, str(item.get("message", "")).rstrip(".")))
+            pending.append(item.get("error_chain"))
+    return flat
 
 
 def _without(secrets: tuple[str, ...], text: str) -> str:

@@ -14,6 +14,7 @@ Source: https://developers.cloudflare.com/ssl/origin-configuration/authenticated
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from ._certificates import (
     load_client_certificate,
     require_cryptography,
 )
-from ._client import AnswerError, Client, CloudflareError, ConnectionFailedError, InputError, NotFoundError
+from ._client import AnswerError, Client, CloudflareError, InputError, NotFoundError
 from ._setting import CLIENT_AUTH_ENABLEMENT, SSL_MODE
 
 ACTIVE = "active"
@@ -82,12 +83,15 @@ class Record:
 
     @classmethod
     def from_api(cls, item: Any) -> Record:
-        if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-            raise AnswerError("Cloudflare answered with a client certificate that has no id.")
+        certificate_id = item.get("id") if isinstance(item, dict) else None
+        if not isinstance(certificate_id, str) or not re.fullmatch("[0-9A-Za-z_-]{1,36}", certificate_id):
+            raise AnswerError("Cloudflare answered with a client certificate that has no id, or none that can be one.")
         description = describe(item.get("certificate"))
         for name in ("issuer", "serial_number", "signature"):  # where the certificate itself could not be read
             description[name] = item.get(name) if description[name] is None else description[name]
-        return cls(item["id"], str(item.get("status")), description, item.get("uploaded_on"), item.get("expires_on"))
+        return cls(
+            certificate_id, str(item.get("status")), description, item.get("uploaded_on"), item.get("expires_on")
+        )
 
 
 @dataclass(frozen=True)
@@ -391,36 +395,37 @@ class Zone:
         """Upload, or adopt what is there: a fresh upload lags the list, and one may have been cut off half-way.
 
         Only a record of the very same certificate is ever adopted. While its deleted twin is still being deleted,
-        Cloudflare refuses the upload, so that is waited out.
+        Cloudflare refuses the upload, so that is waited out. An upload of unknown outcome is looked for, and repeated
+        as often as any other request: if it was done after all, Cloudflare refuses the second one as a duplicate.
         """
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
-        uploaded = f"uploaded the certificate {certificate.fingerprint}"
-        perhaps_done = False
-        patience = _Patience(self.wait_timeout)
-        while True:
-            try:
-                record = Record.from_api(self.client.request("POST", self._path, body))
-                self.done.append(uploaded)
-                return record
-            except CloudflareError as error:
-                unknown = _may_be_done(error)
-                if not unknown and _EXISTS not in error.codes:
-                    raise
-                perhaps_done = perhaps_done or unknown
-                twin = State(False, self.records()).present(certificate.fingerprint)
-                if twin:
-                    # Where it was there all along, and only the list lagged, nothing was done
-                    self.done.extend([uploaded] if perhaps_done else [])
-                    return twin
-                if not patience.pause():
-                    if not perhaps_done:
+        # A certificate of this run's, or perhaps of this run's; else it was there all along, and only the list lagged.
+        ours = False
+        while_deleted, after_failures = _Patience(seconds=self.wait_timeout), _Patience(times=self.client.retries)
+        record: Record | None = None
+        try:
+            while record is None:
+                try:
+                    record = Record.from_api(self.client.request("POST", self._path, body))
+                    ours = True
+                except CloudflareError as error:
+                    exists = _EXISTS in error.codes
+                    if not exists and not error.may_be_done:
                         raise
-                    raise CloudflareError(
-                        f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run "
-                        "again, which finds it, or uploads it.",
-                        status=error.status,
-                        codes=error.codes,
-                    ) from error
+                    ours = ours or error.may_be_done
+                    record = State(False, self.records()).present(certificate.fingerprint)
+                    if not record and not (while_deleted if exists else after_failures).pause():
+                        raise
+        except CloudflareError as error:
+            if not ours:
+                raise
+            message = (
+                f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run again, "
+                "which finds it, or uploads it."
+            )
+            raise CloudflareError(message, status=error.status, codes=error.codes) from error
+        self.done.extend([f"uploaded the certificate {certificate.fingerprint}"] if ours else [])
+        return record
 
     def enable(self, enabled: bool) -> None:
         CLIENT_AUTH_ENABLEMENT.write(self.client, self.id, enabled)
@@ -460,26 +465,21 @@ class Zone:
             return
 
 
-def _may_be_done(error: CloudflareError) -> bool:
-    """Whether the request may have been carried out although there is no proper answer."""
-    if isinstance(error, ConnectionFailedError) or (error.status or 0) >= 500:
-        return True
-    return isinstance(error, AnswerError) and (error.status or 200) < 300
-
-
 class _Patience:
-    """Pauses between looks, the first one soon and the others ever later, until so many seconds are over."""
+    """Pauses between tries, the first one soon and the others ever later, for so many seconds, or so many times."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = math.inf, times: float = math.inf) -> None:
         self._deadline = time.monotonic() + seconds
+        self._times = times
         self._next = _FIRST_PAUSE
 
     def pause(self) -> bool:
         """Sleep for a while; False, without sleeping, once the time is over."""
         left = self._deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self._times <= 0:
             return False
         time.sleep(min(self._next, left))
+        self._times -= 1
         self._next = min(self._next * 2, _LONGEST_PAUSE)
         return True
 

@@ -11,7 +11,7 @@ The function never sees AnsibleModule, so that the same module can run in a proc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -66,12 +66,20 @@ class CloudflareModule:
             module.fail_json(msg=missing_required_lib(error.library), exception=error.import_traceback)
         except CloudflareError as error:
             module.fail_json(msg=str(error), changed=bool(error.done), **error.facts)
-        for warning in outcome.warnings:
+        for warning in (*outcome.warnings, *_pacing(client)):
             module.warn(warning)
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}
         if module._diff and (outcome.before or outcome.after):
             result["diff"] = {"before": outcome.before, "after": outcome.after}
         module.exit_json(**result)
+
+
+def _pacing(client: Client) -> Iterator[str]:
+    if client.waited:
+        yield (
+            f"Waited {client.waited} seconds for Cloudflare's rate limit, of which little was left: it allows 1,200 "
+            "requests per five minutes to all that a user runs."
+        )
 
 
 def ensure_setting(

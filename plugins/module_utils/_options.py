@@ -26,6 +26,8 @@ from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client, InputError
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
+_ZONE_ID = re.compile("[0-9a-fA-F]{32}")
+
 
 def from_environment(*names: str) -> str:
     """The first of these variables that is set and not blank; made for an argument spec's ``fallback``."""
@@ -79,7 +81,7 @@ def find_zone(client: Client, params: Mapping[str, Any]) -> str:
     found = [
         zone
         for zone in client.pages("zones", {"name": name})
-        if _same_name(zone.get("name"), name) and isinstance(zone.get("id"), str)
+        if _same_name(zone.get("name"), name) and _ZONE_ID.fullmatch(str(zone.get("id")))
     ]
     if not found:
         raise NotFoundError(
@@ -107,7 +109,7 @@ def _check_zone(params: Mapping[str, Any]) -> None:
     zone_id, zone_name = _given(params, "zone_id"), _given(params, "zone_name")
     if bool(zone_id) == bool(zone_name):
         raise InputError(f"Set exactly one of zone_id and zone_name, not {'both' if zone_id else 'neither'}.")
-    if zone_id and not re.fullmatch("[0-9a-fA-F]{32}", zone_id):
+    if zone_id and not _ZONE_ID.fullmatch(zone_id):
         raise InputError(
             f"zone_id must be 32 hexadecimal characters, not '{zone_id}'. The name of a zone goes into zone_name."
         )

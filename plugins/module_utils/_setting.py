@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,13 @@ class Setting:
     """Where a setting lives and what its record looks like.
 
     path: below /zones/{zone_id}/; never built from the id that an answer echoes. field: the one that holds the
-    value. method: of the write. null: what a value of null stands for. fields: the record that users get; what
-    Cloudflare leaves out is None there.
+    value. kind: the value's type; the items of a list are strings. method: of the write. null: what a value of null
+    stands for. fields: the record that users get; what Cloudflare leaves out is None there.
     """
 
     path: str
     field: str
+    kind: type = str
     method: str = "PUT"
     null: Any = None
     fields: tuple[str, ...] = ("id", "value", "editable", "modified_on")
@@ -48,24 +50,33 @@ class Setting:
     @staticmethod
     def same(value: Any, wanted: Any) -> bool:
         """Lists are compared as sets, since no order is promised."""
-        if isinstance(wanted, list) and isinstance(value, list):
-            return set(map(str, value)) == set(wanted)
-        return bool(value == wanted)
+        return bool(set(value) == set(wanted) if isinstance(wanted, list) else value == wanted)
 
     def _record(self, client: Client, zone_id: str, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         result = client.request(method, f"zones/{zone_id}/{self.path}", body)
+        where = f"{method} {client.base_url}/zones/{zone_id}/{self.path}"
         if not isinstance(result, dict) or self.field not in result:
+            raise AnswerError(f"{where}: the answer has no field '{self.field}'.")
+        value = self.null if result[self.field] is None else result[self.field]
+        if not self._is_one(value):
             raise AnswerError(
-                f"{method} {client.base_url}/zones/{zone_id}/{self.path}: the answer has no field '{self.field}'."
+                f"{where}: the answer's field '{self.field}' is {reprlib.repr(value)}, which is no value of it."
             )
-        record = {name: result.get(name) for name in self.fields}
-        return {**record, self.field: self.null if record[self.field] is None else record[self.field]}
+        return {**{name: result.get(name) for name in self.fields}, self.field: value}
+
+    def _is_one(self, value: Any) -> bool:
+        items = value if isinstance(value, list) else []
+        return value is None or (isinstance(value, self.kind) and all(isinstance(item, str) for item in items))
 
 
 AUTO_ORIGIN_TLS_KEX = Setting(
-    "settings/auto_origin_tls_kex", field="enabled", method="PATCH", fields=("id", "enabled", "modified_on")
+    "settings/auto_origin_tls_kex",
+    field="enabled",
+    kind=bool,
+    method="PATCH",
+    fields=("id", "enabled", "modified_on"),
 )
 ORIGIN_PQE = Setting("cache/origin_post_quantum_encryption", field="value")  # PATCH is refused with 10405
-COMPLIANCE_MODES = Setting("settings/origin_tls_compliance_modes", field="value", null=[])
+COMPLIANCE_MODES = Setting("settings/origin_tls_compliance_modes", field="value", kind=list, null=[])
 SSL_MODE = Setting("settings/ssl", field="value")
-CLIENT_AUTH_ENABLEMENT = Setting("origin_tls_client_auth/settings", field="enabled", fields=("enabled",))
+CLIENT_AUTH_ENABLEMENT = Setting("origin_tls_client_auth/settings", field="enabled", kind=bool, fields=("enabled",))

@@ -40,9 +40,9 @@ from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, 
 
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds slept between the tries, which no test waits for."""
+    """Seconds slept between the tries, which no test waits for; the emulator, too, sleeps for its delays of 0."""
     naps: list[float] = []
-    monkeypatch.setattr("time.sleep", naps.append)
+    monkeypatch.setattr("time.sleep", lambda seconds: naps.append(seconds) if seconds else None)
     return naps
 
 
@@ -270,19 +270,41 @@ def test_what_does_not_pass_is_not_tried_again(emulator: Emulator, zone: Zone, t
     assert len(emulator.journal) == 1
 
 
-@pytest.mark.parametrize(("retry_after", "slept"), [("", []), ("-5", []), ("soon", []), ("9" * 20, [300])])
-def test_an_odd_retry_after(
-    emulator: Emulator, zone: Zone, token: str, naps: list[float], retry_after: str, slept: list[float]
+@pytest.mark.parametrize("retry_after", ["", "-5", "0", "soon", "Mon, 01 Jan 2024 00:00:00 GMT"])
+def test_an_odd_retry_after_is_none(
+    emulator: Emulator, zone: Zone, token: str, naps: list[float], retry_after: str
 ) -> None:
     emulator.faults.append(Fault(status=429, headers={"Retry-After": retry_after}))
     assert Client(ApiToken(token), emulator.url, retries=1).request("GET", kex(zone))
-    assert naps == slept
+    assert naps == []
 
 
-def test_retry_after_is_respected(emulator: Emulator, zone: Zone, token: str, naps: list[float]) -> None:
-    emulator.faults.append(Fault(status=429, headers={"Retry-After": "7"}))
-    Client(ApiToken(token), emulator.url, retries=1).request("GET", kex(zone))
-    assert naps == [7]
+@pytest.mark.parametrize(("retry_after", "seconds"), [("7", 7), ("300", 300), ("9" * 20, 300)])
+def test_retry_after_is_respected(
+    emulator: Emulator, zone: Zone, token: str, naps: list[float], retry_after: str, seconds: int
+) -> None:
+    emulator.faults.append(Fault(status=429, headers={"Retry-After": retry_after}))
+    client = Client(ApiToken(token), emulator.url, retries=1)
+    client.request("GET", kex(zone))
+    (nap,) = naps
+    assert seconds <= nap <= seconds + 1
+    assert client.waited == round(nap)
+
+
+def test_one_block_is_outlived_and_the_deadline_is_named(
+    emulator: Emulator, zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    emulator.faults.append(Fault(status=429, times=9, headers={"Retry-After": "300"}))
+    with pytest.raises(
+        RateLimitError,
+        match=r"HTTP 429, .*given up after try 2: the next one, in 30\d seconds, would be past the deadline of 600 s",
+    ):
+        Client(ApiToken(token), emulator.url, retries=5).request("GET", kex(zone))
+    assert len(emulator.journal) == 2
+    assert 300 <= now[0] <= 301
 
 
 def test_no_retries_is_one_request(emulator: Emulator, zone: Zone, token: str) -> None:
@@ -380,6 +402,74 @@ def test_proxy_that_is_not_there(zone: Zone, token: str, monkeypatch: pytest.Mon
     with pytest.raises(ConnectionFailedError, match="through the proxy that the environment names") as caught:
         client.request("GET", kex(zone))
     assert "proxy-password" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------ pacing
+
+
+@pytest.mark.parametrize(
+    ("limit", "policy", "seconds"),
+    [
+        ('"default";r=121;t=200', '"default";q=1200;w=300', 0),
+        ('"default";r=120;t=200', '"default";q=1200;w=300', 201),
+        ('"default";r=11;t=7', '"default";q=100;w=10', 0),
+        ('"default";r=10;t=7', '"default";q=100;w=10', 8),
+        ('"default";r=0;t=0', '"default";q=5;w=10', 1),
+        ('"default";r=900;t=200, "burst";r=3;t=1', '"default";q=1200;w=300, "burst";q=200;w=1', 2),
+        ('"default" ; t=4 ;r=3', "", 5),  # the documented quota, where the policy is not told
+        ('"default";r=0;t=99999', '"default";q=1200;w=300', 301),
+        ('"default";r=0', '"default";q=1200;w=300', 0),
+        ("", "", 0),
+        ('r=0;t=5, "x";r=-1;t=5, "y";r=0.5;t="5", ;;,"', "odd", 0),
+    ],
+)
+def test_little_left_of_the_quota_is_left_alone(
+    emulator: Emulator, zone: Zone, client: Client, naps: list[float], limit: str, policy: str, seconds: int
+) -> None:
+    emulator.faults.append(
+        Fault(body={"success": True}, headers={"Ratelimit": limit, "Ratelimit-Policy": policy}, times=2)
+    )
+    for _request in range(2):
+        client.request("GET", kex(zone))
+    assert naps == ([seconds] * 2 if seconds else [])
+    assert client.waited == seconds * 2
+
+
+def test_a_block_is_not_waited_for_without_retries(emulator: Emulator, zone: Zone, client: Client) -> None:
+    emulator.quota = 0
+    with pytest.raises(RateLimitError, match="used up"):
+        client.request("GET", kex(zone))
+
+
+def test_a_block_is_waited_out_to_its_reset(
+    emulator: Emulator, zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", emulator.advance)
+    emulator.quota = 0
+    with pytest.raises(RateLimitError):
+        Client(ApiToken(token), emulator.url, retries=0).request("GET", kex(zone))
+    emulator.quota = 1200
+    client = Client(ApiToken(token), emulator.url, retries=1)
+    assert client.request("GET", kex(zone))
+    assert [exchange.status for exchange in emulator.journal[-2:]] == [429, 200]
+    assert 300 <= client.waited <= 302
+
+
+def test_nobody_runs_into_the_block(
+    emulator: Emulator, zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        emulator.advance(seconds)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    emulator.quota, emulator.window = 20, 60
+    for _task in range(50):
+        Client(ApiToken(token), emulator.url, retries=0).request("GET", kex(zone))
+    assert {exchange.status for exchange in emulator.journal} == {200}
+    assert len(naps) == 2  # 18 of 20 are used in each window
 
 
 # --------------------------------------------------------------------------------------------------- TLS

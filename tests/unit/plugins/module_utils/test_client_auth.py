@@ -258,8 +258,8 @@ def zone(emulator: Emulator) -> EmulatedZone:
 
 
 @pytest.fixture
-def aop(client: Client, zone: EmulatedZone) -> Zone:
-    return Zone(client, zone.id, wait_timeout=5)
+def aop(emulator: Emulator, token: str, zone: EmulatedZone) -> Zone:
+    return Zone(Client(ApiToken(token), emulator.url, retries=1), zone.id, wait_timeout=5)
 
 
 @pytest.fixture
@@ -369,11 +369,27 @@ def test_an_upload_that_somebody_else_refused_is_not_repeated(
     assert writes(emulator) == ["POST"]
 
 
-def test_an_upload_that_stays_unknown_says_so(aop: Zone, emulator: Emulator, client_certificate: Issued) -> None:
-    aop.wait_timeout = 0
-    emulator.faults.append(Fault(method="POST", status=502))
+@pytest.mark.parametrize("retries", [0, 2])
+def test_an_upload_that_stays_unknown_says_so(
+    emulator: Emulator, zone: EmulatedZone, token: str, clock: list[float], client_certificate: Issued, retries: int
+) -> None:
+    emulator.faults.append(Fault(method="POST", status=502, times=9))
+    aop = Zone(Client(ApiToken(token), emulator.url, retries=retries), zone.id)
     with pytest.raises(CloudflareError, match=r"HTTP 502.*was uploaded is not known: run again"):
         apply(aop, wanted(client_certificate), check_mode=False)
+    # Settings and list are read first; each upload is looked for
+    assert emulator.count() == {"GET": 2 + retries + 1, "POST": retries + 1}
+
+
+def test_an_upload_that_cannot_be_looked_for_says_so(
+    emulator: Emulator, zone: EmulatedZone, token: str, client_certificate: Issued
+) -> None:
+    aop = Zone(Client(ApiToken(token), emulator.url, retries=0), zone.id)
+    emulator.faults += [Fault(method="POST", drop=True, after_work=True), Fault(method="GET", skip=2, status=403)]
+    with pytest.raises(CloudflareError, match=r"GET .*HTTP 403.*was uploaded is not known: run again"):
+        apply(aop, wanted(client_certificate), check_mode=False)
+    assert apply(aop, wanted(client_certificate), check_mode=False).changed is False
+    assert emulator.count()["POST"] == 1
 
 
 @pytest.mark.parametrize(
