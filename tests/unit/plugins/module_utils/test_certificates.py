@@ -351,3 +351,15 @@ def test_no_damaged_certificate_crashes(data: st.DataObject) -> None:
     with contextlib.suppress(InputError):
         loaded = load_client_certificate(pem, ISSUED.key_pem, None)
         assert loaded.fingerprint == description["fingerprint_sha256"]
+
+
+@given(st.data())
+def test_no_damaged_key_crashes_or_is_quoted(data: st.DataObject) -> None:
+    der = bytearray(base64.b64decode("".join(ISSUED.key_pem.splitlines()[1:-1])))
+    for _change in range(data.draw(st.integers(1, 4))):
+        der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
+    body = base64.b64encode(der).decode()
+    try:
+        load_client_certificate(ISSUED.pem, f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n", None)
+    except InputError as error:
+        assert not any(body[start : start + 8] in str(error) for start in range(len(body) - 7))
