@@ -62,8 +62,8 @@ options:
     description:
       - The path of a file of trusted certificate authorities in PEM, or of a directory prepared with C(openssl rehash),
         on the host where the module runs.
-      - Without it, the environment variable E(REQUESTS_CA_BUNDLE), else the authorities that come with the Python
-        library requests are used.
+      - Without it, the environment variables E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE), else the authorities that
+        come with the Python library requests are used. E(SSL_CERT_FILE) is not.
     type: path
   timeout:
     description:
@@ -84,8 +84,8 @@ requirements:
 notes:
   - Proxies are taken from the environment (E(HTTPS_PROXY), E(NO_PROXY)). Redirects are not followed, and C(~/.netrc) is
     not read.
-  - Cloudflare allows a user 1,200 requests per five minutes, and blocks every call for five minutes after that. Once only
-    a tenth is left, tasks therefore wait until the count starts anew, and say so in a warning. All forks, jobs and
+  - Cloudflare allows a user 1,200 requests per five minutes, and blocks every call for five minutes after that. Once
+    only a tenth is left, tasks therefore wait until the count starts anew, and say so in a warning. All forks, jobs and
     machines go by Cloudflare's own count, so nothing has to be configured.
   - The module is meant to run on the controller, with C(connection=local) or C(delegate_to=localhost), or on any host
     that reaches the API.

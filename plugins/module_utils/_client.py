@@ -32,7 +32,7 @@ try:
         ProxyError,
         ReadTimeoutError,
     )
-    from urllib3.util import Retry
+    from urllib3.util import Retry, parse_url
 
     if not hasattr(Retry, "DEFAULT_ALLOWED_METHODS"):
         raise ImportError("urllib3 is older than 1.26")
@@ -46,6 +46,8 @@ VERSION = "1.0.0"
 _NOT_DONE = frozenset({409, 429})
 _PASSING = _NOT_DONE | {500, 502, 503, 504, *range(520, 528)}
 
+_HIDDEN = "********"
+
 _BACKOFF_SECONDS = 0.5
 _LONGEST_BLOCK_SECONDS = 300
 _DEADLINE_SECONDS = 2 * _LONGEST_BLOCK_SECONDS
@@ -54,6 +56,9 @@ _DEADLINE_SECONDS = 2 * _LONGEST_BLOCK_SECONDS
 _QUOTA = 1200
 _RESERVE = 0.1
 """The share of the quota that is left alone, for the requests that others have under way and for a person at work."""
+
+_LONGEST_TOLD = 2000
+"""Characters of what an answer may add to a message, whatever somebody has put in it."""
 
 _LIMIT = re.compile(r'"([^"]*)"((?:\s*;\s*\w+=\d+)+)')  # "default";r=1193;t=204
 
@@ -205,6 +210,8 @@ class Client:
         # Plain http is for the loopback interface: no proxy may see the credentials. TLS hides them from one.
         self._session.trust_env = not self.base_url.lower().startswith("http:")
         self._session.headers["User-Agent"] = f"originsec.cloudflare/{VERSION}"
+        if self._session.trust_env:
+            _check_proxy(self.base_url)
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The result of one call; a subclass of CloudflareError is raised where there is none."""
@@ -258,8 +265,7 @@ class Client:
             failure.may_be_done = not isinstance(cause, (ConnectTimeoutError, ProxyError))
             raise failure from answer
         self._keep_pace(answer)
-        secrets = (self.secret, str((body or {}).get("private_key") or self.secret))
-        return _checked(what, answer, tried, secrets)
+        return _checked(what, answer, tried, self.secret, str((body or {}).get("private_key") or ""))
 
     def _try(
         self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
@@ -280,7 +286,8 @@ class Client:
                     # A redirect would take the credentials elsewhere
                     allow_redirects=False,
                 )
-        except (OSError, HTTPError) as error:  # requests' own are OSErrors, and some of urllib3's get past it
+        # requests' own are OSErrors; some of urllib3's get past it, and so does what it finds odd in a Location
+        except (OSError, HTTPError, ValueError) as error:
             return error
 
     def _keep_pace(self, response: requests.Response) -> None:
@@ -307,6 +314,20 @@ class Client:
         if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
             return f"no answer within {self._timeout} seconds. Raise timeout if the network is slow."
         return f"{cause}. Is the network, or a proxy (HTTPS_PROXY), in order, and api_base_url right?"
+
+
+def _check_proxy(url: str) -> None:
+    """Refuse a proxy whose URL cannot be parsed: requests would quote it, and with it the password."""
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or ""
+    try:
+        usable = not proxy or bool(parse_url(proxy).host)
+    except HTTPError:
+        usable = False
+    if not usable:
+        raise InputError(
+            "The proxy that the environment names (HTTPS_PROXY) cannot be parsed. It must look like "
+            "http://user:password@proxy.example:3128, and in user and password, /, ?, # and @ are %2F, %3F, %23, %40."
+        )
 
 
 def _retry_policy(retries: int) -> Retry:
@@ -378,7 +399,7 @@ def _cause(error: Exception) -> Exception:
     return cause if isinstance(cause, Exception) else error
 
 
-def _checked(what: str, response: requests.Response, tried: str, secrets: tuple[str, ...]) -> dict[str, Any]:
+def _checked(what: str, response: requests.Response, tried: str, secret: str, key: str) -> dict[str, Any]:
     """The envelope of an answer that says success; anything else becomes the right error, without the secrets."""
     try:
         envelope = json.loads(response.content)
@@ -389,8 +410,10 @@ def _checked(what: str, response: requests.Response, tried: str, secrets: tuple[
 
     errors = _flat(envelope.get("errors")) if isinstance(envelope, dict) else []
     codes = tuple(code for code, _message in errors)
-    messages = tuple(_without(secrets, message) for _code, message in errors)
+    messages = tuple(_without(secret, key, message) for _code, message in errors)
     told = "; ".join(f"{message} (code {code})" for code, message in zip(codes, messages))
+    if len(told) > _LONGEST_TOLD:
+        told = f"{told[:_LONGEST_TOLD]}..."
     if not told:
         told = "redirected, which is not followed" if response.is_redirect else "an answer that is not the API's"
     ray = response.headers.get("CF-Ray")
@@ -411,16 +434,18 @@ def _flat(errors: Any) -> list[tuple[int, str]]:
         if isinstance(item, list):
             pending.extend(reversed(item))
         elif isinstance(item, dict):
-            code = item.get("code")
-            flat.append((code if isinstance(code, int) else 0, str(item.get("message", "")).rstrip(".")))
+            code, message = item.get("code"), str(item.get("message") or "no reason given")
+            flat.append((code if isinstance(code, int) else 0, message.rstrip(".")))
             pending.append(item.get("error_chain"))
     return flat
 
 
-def _without(secrets: tuple[str, ...], text: str) -> str:
-    for secret in secrets:
-        text = text.replace(secret.strip(), "********")
-    return text
+def _without(secret: str, key: str, text: str) -> str:
+    """The text without the credentials and without any part of the key, however it is wrapped or escaped."""
+    for whole in filter(None, (secret, key.strip())):
+        text = text.replace(whole, _HIDDEN)
+    body = "".join(key.splitlines()[1:-1])
+    return re.sub(r"\\+[nr]|[A-Za-z0-9+/]{12,}=*", lambda found: _HIDDEN if found[0] in body else found[0], text)
 
 
 def _kind(status: int, codes: tuple[int, ...]) -> type[CloudflareError]:

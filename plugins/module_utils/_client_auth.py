@@ -316,9 +316,11 @@ def _present(state: State, wanted: Wanted) -> Iterator[Step]:
 
 
 def _absent(state: State, wanted: Wanted) -> Iterator[Step]:
-    if wanted.enabled is False and state.enabled:
+    to_go = [one for one in state.records if wanted.matches(one) and one.status not in _TO_BE_GONE]
+    # Also where it is so already, before something is deleted: a reading may be out of date.
+    if wanted.enabled is False and (state.enabled or to_go):
         yield Enable(False)
-    yield from (Delete(one.id) for one in state.records if wanted.matches(one) and one.status not in _TO_BE_GONE)
+    yield from (Delete(one.id) for one in to_go)
     if wanted.enabled and not state.enabled:
         yield Enable(True)
 
@@ -379,7 +381,8 @@ class Zone:
         items = self.client.request("GET", self._path)
         if not isinstance(items, (list, type(None))):  # null: the zone never had a certificate
             raise AnswerError(f"GET {self.client.base_url}/{self._path} did not answer with a list.")
-        return tuple(Record.from_api(item) for item in items or ())
+        records = [Record.from_api(item) for item in items or ()]
+        return tuple({record.id: record for record in records}.values())
 
     def find(self, certificate_id: str) -> Record | None:
         """The certificate with this id, also where it lags behind in the list or was deleted long ago."""
@@ -451,18 +454,28 @@ class Zone:
                 )
 
     def delete(self, certificate_id: str) -> None:
-        """Delete it; gone already is fine, and a deployment that is pending is waited out."""
+        """Delete it and see that it goes. Gone already is fine, and a deployment that is pending is waited out."""
         patience = _Patience(self.wait_timeout)
         while True:
             try:
-                self.client.request("DELETE", f"{self._path}/{certificate_id}")
+                answer = self.client.request("DELETE", f"{self._path}/{certificate_id}")
             except CloudflareError as error:
                 if _DEPLOYING in error.codes and patience.pause():
                     continue
                 if not _DELETED_ALREADY.intersection(error.codes):
                     raise
-            self.done.append(f"deleted the certificate {certificate_id}")
-            return
+                break
+            if isinstance(answer, dict) and answer.get("status") in _TO_BE_GONE:
+                break
+            record = self.find(certificate_id)
+            if record is None or record.status in _TO_BE_GONE:
+                break
+            if not patience.pause():
+                raise CloudflareError(
+                    f"Cloudflare accepted the deletion of certificate {certificate_id}, but its status is still "
+                    f"'{record.status}' after {self.wait_timeout} seconds (wait_timeout). Run again."
+                )
+        self.done.append(f"deleted the certificate {certificate_id}")
 
 
 class _Patience:

@@ -45,6 +45,14 @@ Run = Callable[[Params, Client, bool], Outcome]
 """From the options, the client and check mode to the outcome. Raises CloudflareError."""
 
 
+class _Module(AnsibleModule):
+    def _log_invocation(self) -> None:
+        # A key that was given as part of something else, too; the system's log is the first to get it.
+        texts = (value for value in self.params.values() if isinstance(value, str))
+        self.no_log_values.update(text for text in texts if "PRIVATE KEY-----" in text)
+        super()._log_invocation()
+
+
 @dataclass(frozen=True)
 class CloudflareModule:
     """spec: the argument spec of the module's own options."""
@@ -53,10 +61,7 @@ class CloudflareModule:
     run: Run
 
     def main(self) -> None:
-        module = AnsibleModule(argument_spec={**api_options(), **self.spec}, supports_check_mode=True)
-        # A key that was given as part of something else, too
-        texts = (value for value in module.params.values() if isinstance(value, str))
-        module.no_log_values.update(text for text in texts if "PRIVATE KEY-----" in text)
+        module = _Module(argument_spec={**api_options(), **self.spec}, supports_check_mode=True)
         try:
             client = connect(module.params)
             # One from the environment, or stripped of white space, is news to Ansible.

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -64,17 +62,6 @@ def test_token(client: Client, zone: Zone) -> None:
 def test_email_and_key(emulator: Emulator, zone: Zone) -> None:
     key = emulator.add_key("ops@example.com")
     assert Client(ApiKey("ops@example.com", key), emulator.url).request("GET", f"zones/{zone.id}")["id"] == zone.id
-
-
-@pytest.mark.parametrize("scheme", ["token", "key"])
-def test_netrc_does_not_replace_the_credentials(
-    emulator: Emulator, zone: Zone, token: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    auth = ApiToken(token) if scheme == "token" else ApiKey("ops@example.com", emulator.add_key("ops@example.com"))
-    assert Client(auth, emulator.url).request("GET", f"zones/{zone.id}")["id"] == zone.id
 
 
 def test_user_agent_has_the_version_of_the_collection(client: Client, emulator: Emulator, zone: Zone) -> None:
@@ -220,31 +207,6 @@ def test_success_false_with_200_and_odd_errors(client: Client, emulator: Emulato
     emulator.faults.append(Fault(body={"success": False, "errors": errors, "result": {"enabled": True}}))
     with pytest.raises(CloudflareError, match="HTTP 200"):
         client.request("GET", kex(zone))
-
-
-def test_redirect_is_not_followed(token: str) -> None:
-    seen: list[str] = []
-
-    class Redirecting(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(self.path)
-            self.send_response(302)
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_arguments: object) -> None:
-            """Tests are quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Redirecting)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        with pytest.raises(AnswerError, match="redirected, which is not followed"):
-            Client(ApiToken(token), f"http://127.0.0.1:{server.server_port}").request("GET", "zones")
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert seen == ["/zones"]
 
 
 # ------------------------------------------------------------------------------------ faults and retries
