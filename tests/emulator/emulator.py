@@ -285,10 +285,11 @@ class Identity:
 class Fault:
     """One way for the next matching requests to go wrong.
 
-    ``delay`` alone is a slow answer. ``drop`` closes the connection instead of answering. ``status`` and ``body``
-    replace the answer (a ``body`` alone has status 200); a dict is sent as JSON, a str as HTML. ``stale`` does the
-    work but answers with the state before it (for a read: before the last write). Unless ``after_work``, a dropped
-    or replaced request has not been done; with ``ignore`` a write is answered as if it had asked for nothing.
+    ``delay`` alone is a slow answer, to work that was done late, or with ``after_work`` at once. ``drop`` closes the
+    connection instead of answering, ``cut`` in the middle of the answer's body. ``status`` and ``body`` replace the
+    answer (a ``body`` alone has status 200); a dict is sent as JSON, a str as HTML, bytes as they are. ``stale`` does
+    the work but answers with the state before it (for a read: before the last write). Unless ``after_work``, a
+    dropped or replaced request has not been done; with ``ignore`` a write is answered as if it had asked for nothing.
     """
 
     method: str = ".*"
@@ -297,8 +298,9 @@ class Fault:
     skip: int = 0
     delay: float = 0.0
     drop: bool = False
+    cut: bool = False
     status: int | None = None
-    body: str | dict[str, Any] | None = None
+    body: str | bytes | dict[str, Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     stale: bool = False
     ignore: bool = False
@@ -343,6 +345,7 @@ class Reply:
     status: int
     body: bytes | None  # None: close the connection without a word
     headers: dict[str, str]
+    cut: bool = False
 
 
 @dataclass
@@ -503,11 +506,14 @@ class Emulator:
         with self._lock:
             self.journal.append(exchange)
             fault = self._next_fault(method, path)
-        if fault and fault.delay:
+        if fault and not fault.after_work:
             time.sleep(fault.delay)
         with self._lock:
             reply = self._answer(exchange, headers, malformed, fault)
             self._conclude(exchange, reply)
+        if fault and fault.after_work:
+            time.sleep(fault.delay)
+        reply.cut = fault is not None and fault.cut
         return reply
 
     def _next_fault(self, method: str, path: str) -> Fault | None:
@@ -548,12 +554,14 @@ class Emulator:
             return Reply(status, json.dumps(fault.body).encode(), {"Content-Type": "application/json", **fault.headers})
         html = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
         body = html if fault.body is None else fault.body
-        return Reply(status, body.encode(), {"Content-Type": "text/html", **fault.headers})
+        encoded = body if isinstance(body, bytes) else body.encode()
+        return Reply(status, encoded, {"Content-Type": "text/html", **fault.headers})
 
     def _conclude(self, exchange: Exchange, reply: Reply) -> None:
         exchange.status = reply.status or None
         if reply.body and reply.status >= 400:
-            with contextlib.suppress(ValueError, TypeError, LookupError):  # a fault's body may be anything
+            # A fault's body may be anything
+            with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
                 exchange.codes = [error["code"] for error in json.loads(reply.body)["errors"]]
         zone = self.zones.get(exchange.path.split("/")[2] if exchange.path.count("/") > 1 else "")
         if zone:
@@ -942,7 +950,9 @@ class _Handler(BaseHTTPRequestHandler):
             reason = "Unknown"  # 520-527
         headers = {"Content-Length": len(reply.body), "CF-Ray": f"{secrets.token_hex(8)}-EMU", **reply.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.wfile.write(f"HTTP/1.1 {reply.status} {reason}\r\n{head}\r\n".encode() + reply.body)
+        self.close_connection = self.close_connection or reply.cut
+        sent = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
+        self.wfile.write(f"HTTP/1.1 {reply.status} {reason}\r\n{head}\r\n".encode() + sent)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - as http.server looks for them
 

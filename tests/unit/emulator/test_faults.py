@@ -47,6 +47,14 @@ def test_html_of_a_gateway(emulator: Emulator, api: Api, zone: Zone, status: int
     assert result(api("PATCH", KEX, ON))["enabled"]
 
 
+@pytest.mark.parametrize("body", [b"\xff\x00", b"[" * 100_000], ids=["no text", "too deep"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_bytes(emulator: Emulator, api: Api, body: bytes, status: int) -> None:
+    emulator.faults.append(Fault(body=body, status=status))
+    response = api("GET", KEX)
+    assert (response.status_code, response.content) == (status, body)
+
+
 @pytest.mark.parametrize("body", ["<h1>Down</h1>", "", "{truncated"])
 def test_text(emulator: Emulator, api: Api, body: str) -> None:
     emulator.faults.append(Fault(body=body))
@@ -90,6 +98,16 @@ def test_before_and_after_the_work(
     assert emulator.journal[-1].active == list(zone.certificates)
 
 
+@pytest.mark.parametrize("replaced", [{}, {"body": "x" * 10}], ids=str)
+def test_cut_in_the_middle_of_the_body(emulator: Emulator, api: Api, zone: Zone, replaced: dict[str, Any]) -> None:
+    emulator.faults.append(Fault(cut=True, **replaced))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        api("PATCH", KEX, ON)
+    assert zone.kex_enabled != bool(replaced)
+    assert emulator.journal[-1].status == 200
+    assert result(api("PATCH", KEX, ON))["enabled"]
+
+
 def test_delay(emulator: Emulator, api: Api, zone: Zone) -> None:
     """A slow answer, which keeps nobody else waiting, and whose work is done."""
     emulator.faults.append(Fault(method="PATCH", delay=0.5))
@@ -112,10 +130,12 @@ def test_delay(emulator: Emulator, api: Api, zone: Zone) -> None:
     assert other.get(KEX)["enabled"]
 
 
-def test_timeout(emulator: Emulator, api: Api, zone: Zone) -> None:
-    emulator.faults.append(Fault(delay=0.3))
+@pytest.mark.parametrize("after_work", [False, True])
+def test_timeout(emulator: Emulator, api: Api, zone: Zone, after_work: bool) -> None:
+    emulator.faults.append(Fault(delay=0.3, after_work=after_work))
     with pytest.raises(requests.ReadTimeout):
         api("PATCH", KEX, ON, timeout=0.1)
+    assert zone.kex_enabled == after_work
     deadline = time.monotonic() + 10
     while not zone.kex_enabled and time.monotonic() < deadline:
         time.sleep(0.01)
