@@ -32,7 +32,7 @@ try:
 
     # All that cryptography was seen to raise for DER that is not quite a certificate
     _UNREADABLE = (
-        *(ValueError, TypeError, UnsupportedAlgorithm),
+        *(ValueError, TypeError, KeyError, UnsupportedAlgorithm),
         *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
     )
 except ImportError:
