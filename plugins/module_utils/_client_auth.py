@@ -465,7 +465,7 @@ class Zone:
                 if not _DELETED_ALREADY.intersection(error.codes):
                     raise
                 break
-            if isinstance(answer, dict) and answer.get("status") in _TO_BE_GONE:
+            if isinstance(answer, dict) and str(answer.get("status")) in _TO_BE_GONE:
                 break
             record = self.find(certificate_id)
             if record is None or record.status in _TO_BE_GONE:

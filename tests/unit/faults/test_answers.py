@@ -215,6 +215,7 @@ def _altered(emulator: Emulator, request: Request, alter: Callable[[Any], Any], 
 @pytest.mark.parametrize("name", SCENARIOS)
 @settings(deadline=None, max_examples=40)
 @given(nth=st.integers(0, 100), change=changes, lasting=st.booleans())
+@example(nth=2, change=("replace", 11, []), lasting=False)
 def test_one_thing_wrong(
     emulator: Emulator, clean: Cleanly, name: str, nth: int, change: Change, lasting: bool
 ) -> None:

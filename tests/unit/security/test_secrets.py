@@ -20,6 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -296,7 +297,7 @@ RUNS: dict[str, tuple[list[str], dict[str, str]]] = {
         {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_PIPELINING": "true"},
     ),
     "ansible-runner": (
-        ["ansible-runner", "run", "..", "-p", "play.yml", "-i", "1", "--artifact-dir", "../../left"],
+        ["ansible-runner", "run", "..", "-p", "play.yml", "-i", "1", "--artifact-dir", "{left}"],
         {},
     ),
 }
@@ -312,14 +313,15 @@ def runs(
         tls, _connections = stack.enter_context(tls_emulator(server_certificate, directory))
         runs, vault = {}, _vault(secrets, directory)
         for name, (command, variables) in RUNS.items():
-            left = directory / name / "left"
+            # Not below pytest's directory: ansible-core makes a socket in TMPDIR, whose path may have 107 characters.
+            left = Path(stack.enter_context(TemporaryDirectory(dir="/tmp")))
             for inner in ("tmp", "home"):
                 (left / inner).mkdir(parents=True)
             emulator = WatchingEmulator(secrets, left)
             stack.enter_context(emulator)
             project = _give(directory / name / "given", emulator, secrets, vault, tls.url)
             process = subprocess.Popen(
-                [str(TOOLS / command[0]), *command[1:]],
+                [str(TOOLS / command[0]), *(argument.format(left=left) for argument in command[1:])],
                 cwd=project,
                 env={**_environment(project, left, emulator), **variables},
                 stdout=stack.enter_context((left / "output").open("wb")),
