@@ -39,20 +39,6 @@ options:
       - Unencrypted V(http) is refused unless the host is a loopback address.
     type: str
     default: https://api.cloudflare.com/client/v4
-  zone_id:
-    description:
-      - The id of the zone, 32 hexadecimal characters. It is shown on the zone's overview page.
-      - Exactly one of O(zone_id) and O(zone_name) must be set. O(zone_id) saves a request.
-    type: str
-  zone_name:
-    description:
-      - The name of the zone, for example V(example.com). It must match exactly, but for case; international names may
-        be given in Unicode or in punycode.
-      - The token needs the permission C(Zone Read) to look up a name.
-      - Exactly one of O(zone_id) and O(zone_name) must be set.
-    type: str
-    aliases:
-      - zone
   validate_certs:
     description:
       - Whether to validate the certificate of the API's server. V(false) exposes the credentials to anybody on the way.
@@ -61,7 +47,7 @@ options:
   ca_path:
     description:
       - The path of a file of trusted certificate authorities in PEM, or of a directory prepared with C(openssl rehash),
-        on the host where the module runs.
+        on the host from which the API is reached.
       - Without it, the environment variables E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE), else the authorities that
         come with the Python library requests are used. E(SSL_CERT_FILE) is not.
     type: path
@@ -87,10 +73,29 @@ notes:
   - Cloudflare allows a user 1,200 requests per five minutes, and blocks every call for five minutes after that. Once
     only a tenth is left, tasks therefore wait until the count starts anew, and say so in a warning. All forks, jobs and
     machines go by Cloudflare's own count, so nothing has to be configured.
-  - The module is meant to run on the controller, with C(connection=local) or C(delegate_to=localhost), or on any host
-    that reaches the API.
 seealso:
   - name: Cloudflare API
     description: Reference of the API.
     link: https://developers.cloudflare.com/api/
+"""
+
+    ZONE = r"""
+options:
+  zone_id:
+    description:
+      - The id of the zone, 32 hexadecimal characters. It is shown on the zone's overview page.
+      - Exactly one of O(zone_id) and O(zone_name) must be set. O(zone_id) saves a request.
+    type: str
+  zone_name:
+    description:
+      - The name of the zone, for example V(example.com). It must match exactly, but for case; international names may
+        be given in Unicode or in punycode.
+      - The token needs the permission C(Zone Read) to look up a name.
+      - Exactly one of O(zone_id) and O(zone_name) must be set.
+    type: str
+    aliases:
+      - zone
+notes:
+  - The module is meant to run on the controller, with C(connection=local) or C(delegate_to=localhost), or on any host
+    that reaches the API.
 """

@@ -62,10 +62,16 @@ def api_options() -> dict[str, dict[str, Any]]:
 
 
 def connect(params: Mapping[str, Any]) -> Client:
-    """The client for these options; raises InputError for what cannot be right, before any request is made."""
+    """The client for a module's options; raises InputError for what cannot be right, before any request is made."""
+    client = connect_without_zone(params)
+    _check_zone(params)
+    return client
+
+
+def connect_without_zone(params: Mapping[str, Any]) -> Client:
+    """The client for options that name no zone, which are those of an inventory; raises InputError like connect."""
     if REQUESTS_IMPORT_ERROR:
         raise MissingLibraryError("requests, with urllib3 >= 1.26", REQUESTS_IMPORT_ERROR)
-    _check_zone(params)
     if not 1 <= params["timeout"] <= 3600:
         raise InputError(f"timeout must be at least 1 second and at most 3600, not {params['timeout']}.")
     if params["retries"] < 0:
@@ -77,7 +83,7 @@ def find_zone(client: Client, params: Mapping[str, Any]) -> str:
     """The id of the zone that the options name; costs one request where it is named by its name."""
     if _given(params, "zone_id"):
         return str(params["zone_id"]).strip().lower()
-    name = _ascii_name(_given(params, "zone_name"))
+    name = ascii_name(_given(params, "zone_name"), "zone_name")
     found = [
         zone
         for zone in client.pages("zones", {"name": name})
@@ -114,27 +120,29 @@ def _check_zone(params: Mapping[str, Any]) -> None:
             f"zone_id must be 32 hexadecimal characters, not '{zone_id}'. The name of a zone goes into zone_name."
         )
     if zone_name:
-        _ascii_name(zone_name)
+        if _ZONE_ID.fullmatch(zone_name):
+            raise InputError(f"zone_name '{zone_name}' is the id of a zone, not its name: it goes into zone_id.")
+        ascii_name(zone_name, "zone_name")
 
 
-def _ascii_name(name: str) -> str:
-    """The name as DNS has it: lower case, punycode, no final dot."""
-    ascii_name = name.rstrip(".").lower()
+def ascii_name(name: str, option: str) -> str:
+    """The name as DNS has it: lower case, punycode, no final dot. option: where it comes from, for the message."""
+    encoded = name.rstrip(".").lower()
     if not name.isascii():
         import idna  # comes with requests
 
         try:
-            ascii_name = idna.encode(name.rstrip("."), uts46=True).decode()
+            encoded = idna.encode(name.rstrip("."), uts46=True).decode()
         except idna.IDNAError as error:
-            raise InputError(f"zone_name '{name}' is not a domain name: {error}.") from error
-    if not re.fullmatch(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}", ascii_name):
-        raise InputError(f"zone_name '{name}' is not a domain name. The id of a zone goes into zone_id.")
-    return ascii_name
+            raise InputError(f"{option} '{name}' is not a domain name: {error}.") from error
+    if not re.fullmatch(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}", encoded):
+        raise InputError(f"{option} '{name}' is not a domain name, as example.com is.")
+    return encoded
 
 
-def _same_name(found: Any, ascii_name: str) -> bool:
+def _same_name(found: Any, name: str) -> bool:
     try:
-        return isinstance(found, str) and _ascii_name(found) == ascii_name
+        return isinstance(found, str) and ascii_name(found, "name") == name
     except InputError:
         return False
 

@@ -19,6 +19,7 @@ author:
   - The originsec.cloudflare authors (@originsec)
 extends_documentation_fragment:
   - originsec.cloudflare._api
+  - originsec.cloudflare._api.zone
   - originsec.cloudflare._attributes
   - originsec.cloudflare._attributes.manages
 options:

@@ -53,7 +53,7 @@ def usable(**given: Any) -> dict[str, Any]:
         ({"zone_id": "example.com"}, "32 hexadecimal characters, not 'example.com'. The name of a zone goes into"),
         ({"zone_id": ZONE_ID + "0"}, "32 hexadecimal"),
         ({"zone_id": "../" + ZONE_ID[3:]}, "32 hexadecimal"),
-        ({"zone_id": None, "zone_name": ZONE_ID}, "not a domain name. The id of a zone goes into zone_id"),
+        ({"zone_id": None, "zone_name": ZONE_ID}, "is the id of a zone, not its name: it goes into zone_id"),
         ({"zone_id": None, "zone_name": "exa mple.com"}, "not a domain name"),
         ({"zone_id": None, "zone_name": "https://example.com/"}, "not a domain name"),
         ({"zone_id": None, "zone_name": "b\u00fccher..example"}, "not a domain name"),

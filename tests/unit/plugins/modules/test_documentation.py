@@ -72,6 +72,7 @@ def test_examples_use_options_that_exist(name: str) -> None:
     known = {
         *yaml.safe_load(module.DOCUMENTATION)["options"],
         *yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"],
+        *yaml.safe_load(fragment.ModuleDocFragment.ZONE)["options"],
     }
     tasks = [task for task in yaml.safe_load(module.EXAMPLES) if f"originsec.cloudflare.{name}" in task]
     assert tasks
