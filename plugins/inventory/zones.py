@@ -1,0 +1,348 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: zones
+short_description: The zones of Cloudflare accounts as hosts
+version_added: 1.0.0
+description:
+  - Makes every zone that the credentials can see a host, whose name is the zone's as in DNS (international names in
+    punycode). All of them are in the group C(zones), over which the playbook C(originsec.cloudflare.harden) runs.
+  - The hosts have C(ansible_connection=local), so that tasks run on the controller, with the Python of Ansible itself.
+    O(compose) may set other values.
+  - Needs a YAML file whose name ends in C(.cloudflare.yml) or C(.cloudflare.yaml).
+  - A request lists 50 zones, so that 1,000 zones take 20 requests.
+author:
+  - The originsec.cloudflare authors (@originsec)
+extends_documentation_fragment:
+  - originsec.cloudflare._api
+  - constructed
+  - inventory_cache
+options:
+  plugin:
+    description:
+      - Says that the file is for this plugin.
+    type: str
+    required: true
+    choices:
+      - originsec.cloudflare.zones
+  api_base_url:
+    description:
+      - The base URL of the API.
+      - Unencrypted V(http) is refused unless the host is a loopback address.
+    type: str
+    default: https://api.cloudflare.com/client/v4
+    env:
+      - name: CLOUDFLARE_BASE_URL
+  account_id:
+    description:
+      - Only the zones of the account with this id, 32 hexadecimal characters.
+    type: str
+  names:
+    description:
+      - Only the zones with these names. They must match exactly, but for case; international names may be given in
+        Unicode or in punycode. There is a warning for a name that is not found.
+      - Each name takes a request. For more than a handful, list all zones and use C(--limit).
+    type: list
+    elements: str
+    default: []
+  name_contains:
+    description:
+      - Only the zones whose name contains this text, whatever the case. International names are compared in punycode.
+    type: str
+  statuses:
+    description:
+      - Only the zones with one of these statuses. An empty list stands for every status.
+      - Traffic of a zone goes through Cloudflare only if it is V(active).
+    type: list
+    elements: str
+    choices:
+      - active
+      - initializing
+      - moved
+      - pending
+    default: []
+notes:
+  - The token needs the permission C(Zone Read).
+  - All options but O(compose), O(groups) and O(keyed_groups) may be templates, which see the variables given with
+    C(--extra-vars). An option that does not exist is refused.
+  - The variables of a host are C(cloudflare_zone_id), C(cloudflare_zone_name), C(cloudflare_zone_status) (V(active),
+    for example), C(cloudflare_zone_plan) (V(Pro Website), for example) and C(cloudflare_account_id). What Cloudflare
+    does not tell is V(null). Neither they nor the cache hold a secret, and no text of Cloudflare's is ever taken for a
+    template.
+  - Zones of several accounts can have one name, of which at most one is active. The host is the active one, also where
+    an earlier inventory source has made another one a host. Where not exactly one is active, no host is made of any.
+    Either way a warning names them all; O(account_id) or O(statuses) settles it.
+  - Inventories with other credentials, another O(api_base_url) or other filters have other entries in the cache.
+seealso:
+  - ref: ansible_collections.originsec.cloudflare.docsite.guide_fleet
+    description: A guide to many zones.
+  - plugin: ansible.builtin.constructed
+    plugin_type: inventory
+"""
+
+EXAMPLES = r"""
+# our.cloudflare.yml: all zones, with the token from the environment variable CLOUDFLARE_API_TOKEN.
+# AWX needs no more: an inventory source from a project with this file, and a credential that sets the variable.
+plugin: originsec.cloudflare.zones
+
+---
+# The token from Ansible Vault: ansible-vault encrypt_string --stdin-name api_token
+plugin: originsec.cloudflare.zones
+api_token: !vault |
+  $ANSIBLE_VAULT;1.1;AES256
+  61383436663738373262663738313362623132333930633362313531343737656135313933333837
+  3830353061356361616462636137646565366361366236310a626463336334343636363133386138
+  36326638663365333636356634366236363932373666353966393163346631383864323065303261
+  6533373837373166320a323466346233303631386565663765643030393262373237356162383165
+  3866
+
+---
+# The token from wherever a lookup gets it
+plugin: originsec.cloudflare.zones
+api_token: "{{ lookup('ansible.builtin.file', '/run/secrets/cloudflare') }}"
+
+---
+# Some of the zones of one account
+plugin: originsec.cloudflare.zones
+account_id: 01a7362d577a6c3019a474fd6f485823
+name_contains: shop
+statuses:
+  - active
+
+---
+# Two zones by their names
+plugin: originsec.cloudflare.zones
+names:
+  - example.com
+  - bücher.example
+
+---
+# Groups such as plan_Pro_Website, status_active and account_01a7362d577a6c3019a474fd6f485823, a group of two zones that
+# one begins with, and a variable of the role zone_hardening
+plugin: originsec.cloudflare.zones
+strict: true
+keyed_groups:
+  - prefix: plan
+    key: cloudflare_zone_plan
+  - prefix: status
+    key: cloudflare_zone_status
+  - prefix: account
+    key: cloudflare_account_id
+groups:
+  canaries: cloudflare_zone_name in ['example.com', 'example.org']
+compose:
+  zone_hardening_verify_urls: "['https://' ~ cloudflare_zone_name ~ '/']"
+
+---
+# Ask Cloudflare once an hour at most; ansible-playbook --flush-cache asks at once
+plugin: originsec.cloudflare.zones
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/cloudflare-zones
+cache_timeout: 3600
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.unsafe_proxy import wrap_var
+
+from ..module_utils._client import VERSION, AnswerError, Client, CloudflareError, InputError, MissingLibraryError
+from ..module_utils._options import ascii_name, connect_without_zone
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # ansible-core < 2.19 trusts every text that is not marked as unsafe
+
+    def trust_as_template(value: str) -> str:
+        return value
+
+
+Zone = dict[str, Any]
+"""What the inventory knows of a zone: id, name, status, plan, account_id. The cache holds no more."""
+
+VARIABLES = {
+    "id": "cloudflare_zone_id",
+    "name": "cloudflare_zone_name",
+    "status": "cloudflare_zone_status",
+    "plan": "cloudflare_zone_plan",
+    "account_id": "cloudflare_account_id",
+}
+GROUP = "zones"
+OF_EACH_HOST = frozenset({"compose", "groups", "keyed_groups"})
+
+
+class Filters:
+    """Which zones are wanted. The API takes one name and one status; whatever else there is, is sorted out here."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.account_id = str(options["account_id"] or "").strip().lower()
+        self.names = {ascii_name(str(name).strip(), "names:") for name in options["names"]}
+        self.part = str(options["name_contains"] or "").strip().lower()
+        self.statuses = set(options["statuses"])
+        if not re.fullmatch("([0-9a-f]{32})?", self.account_id):
+            raise InputError(f"account_id must be 32 hexadecimal characters, not '{options['account_id']}'.")
+        if not re.fullmatch("[a-z0-9._-]*", self.part):
+            raise InputError(
+                f"name_contains '{options['name_contains']}' can be no part of a name: give letters, digits, hyphens "
+                "and dots as they are in DNS, where international names are in punycode."
+            )
+
+    def queries(self) -> list[dict[str, str]]:
+        query = {"account.id": self.account_id} if self.account_id else {}
+        if len(self.statuses) == 1:
+            query["status"] = min(self.statuses)
+        if self.names:
+            return [{**query, "name": name} for name in sorted(self.names)]
+        return [{**query, "name": f"contains:{self.part}"} if self.part else query]
+
+    def let_through(self, zone: Zone) -> bool:
+        return self.part in zone["name"] and (not self.statuses or zone["status"] in self.statuses)
+
+    def key(self, client: Client) -> str:
+        """A name for the cache entry of what these credentials see; nobody can work them out from it."""
+        seen = [VERSION, client.base_url, client.secret, self.queries(), self.part, sorted(self.statuses)]
+        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:24]
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    NAME = "originsec.cloudflare.zones"
+
+    def verify_file(self, path: str) -> bool:
+        return bool(super().verify_file(path)) and path.endswith((".cloudflare.yml", ".cloudflare.yaml"))
+
+    def set_options(
+        self, task_keys: Any = None, var_options: Any = None, direct: Mapping[str, Any] | None = None
+    ) -> None:
+        """Refuse options that do not exist, which Ansible would ignore, and work out templates."""
+        given = dict(direct or {})
+        known = self.option_definitions
+        unknown = sorted(str(option) for option in given if option not in known)
+        if unknown:
+            raise AnsibleParserError(f"No such option: {', '.join(unknown)}. There are {', '.join(sorted(known))}.")
+        for option in given.keys() - OF_EACH_HOST:
+            try:
+                given[option] = self.templar.template(given[option])
+            except AnsibleError as error:
+                raise AnsibleParserError(f"The option {option} cannot be worked out: {error}") from None
+        for option in ("api_token", "api_key"):
+            if isinstance(given.get(option), (Mapping, list)):  # Ansible would show it
+                raise AnsibleParserError(f"The option {option} must be a text.")
+        super().set_options(task_keys, var_options, given)
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        super().parse(inventory, loader, path, cache)
+        self.templar.available_variables = self._vars
+        self._read_config_data(path)
+        try:
+            zones = self._zones(path, cache)
+        except MissingLibraryError as error:
+            raise AnsibleParserError(missing_required_lib(error.library)) from None
+        except CloudflareError as error:
+            raise AnsibleParserError(str(error)) from None
+        self.inventory.add_group(GROUP)
+        for zone in self._one_of_each_name(zones):
+            self._add(zone)
+
+    def _zones(self, path: str, cache: bool) -> list[Zone]:
+        """From the cache or the API."""
+        client = connect_without_zone(self.get_options())
+        filters = Filters(self.get_options())
+        caching = self.get_option("cache")
+        key = f"{self.get_cache_key(path)}_{filters.key(client)}"
+        zones: list[Zone] | None = self._cache.get(key) if caching and cache else None
+        if zones is None:
+            # By id, because a zone that is added meanwhile moves another one to the next page.
+            listed = {
+                zone["id"]: zone for query in filters.queries() for zone in map(_zone, client.pages("zones", query))
+            }
+            zones = [zone for zone in listed.values() if filters.let_through(zone)]
+        if caching:
+            self._cache[key] = zones
+        missing = sorted(filters.names - {zone["name"] for zone in zones})
+        if missing or not zones:
+            named = f" {', '.join(missing)}" if missing else ""
+            self.display.warning(
+                f"No zone{named} that these credentials can see passes the filters. "
+                "Does the token have the permission 'Zone Read', and include the zones?"
+            )
+        return zones
+
+    def _one_of_each_name(self, zones: list[Zone]) -> Iterator[Zone]:
+        """All zones, but of those that share a name only the active one, with a warning."""
+        by_name: dict[str, list[Zone]] = {}
+        for zone in zones:
+            by_name.setdefault(zone["name"], []).append(zone)
+        for name, namesakes in by_name.items():
+            chosen = list({zone["id"]: zone for zone in [*self._known(name), *namesakes]}.values())
+            if len(chosen) > 1:
+                told = "; ".join(f"{z['id']} ({z['status']}, account {z['account_id']})" for z in chosen)
+                chosen = [zone for zone in chosen if zone["status"] == "active"]
+                outcome = f"The host is {chosen[0]['id']}" if len(chosen) == 1 else "No host is made of any of them"
+                self.display.warning(
+                    f"There is more than one zone {name}: {told}. {outcome}. Set account_id or statuses to choose."
+                )
+            yield from (zone for zone in chosen if len(chosen) == 1 and zone in namesakes)
+
+    def _known(self, name: str) -> list[Zone]:
+        """The zone of that name that an earlier inventory source has made a host, if there is one."""
+        host = self.inventory.get_host(name)
+        variables = host.get_vars() if host else {}
+        zone = {field: variables.get(variable) for field, variable in VARIABLES.items()}
+        return [zone] if zone["id"] else []
+
+    def _add(self, zone: Zone) -> None:
+        name = _marked(zone["name"])
+        self.inventory.add_host(name, group=GROUP)
+        self.inventory.set_variable(name, "ansible_connection", trust_as_template("local"))
+        interpreter = trust_as_template("{{ ansible_playbook_python }}")
+        self.inventory.set_variable(name, "ansible_python_interpreter", interpreter)
+        for field, variable in VARIABLES.items():
+            self.inventory.set_variable(name, variable, _marked(zone[field]))
+        strict = self.get_option("strict")
+        variables = self.inventory.get_host(name).get_vars()
+        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), {}, name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, name, strict=strict)
+
+
+def _zone(record: Mapping[str, Any]) -> Zone:
+    zone = {
+        "id": _text(record, "id"),
+        "name": _text(record, "name"),
+        "status": _text(record, "status"),
+        "plan": _text(record, "plan", "name"),
+        "account_id": _text(record, "account", "id"),
+    }
+    if not zone["id"] or not zone["name"]:
+        raise AnswerError(
+            "The list of zones has an entry without an id or a name. Is api_base_url the Cloudflare API's?"
+        )
+    return zone
+
+
+def _text(record: Any, *path: str) -> str | None:
+    for key in path:
+        record = record.get(key) if isinstance(record, Mapping) else None
+    return record if isinstance(record, str) else None
+
+
+def _marked(text: str | None) -> str | None:
+    """For Ansible, so that no text of the API's is ever taken for a template.
+
+    What can be neither a template nor an expression that calls anything is trusted, because tools that read
+    ``ansible-inventory --list`` (AWX, jq) get a dictionary ``__ansible_unsafe`` in the place of any other text.
+    """
+    if text is None:
+        return None
+    return trust_as_template(text) if re.fullmatch("[A-Za-z0-9 ._-]*", text) else wrap_var(text)
