@@ -158,6 +158,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._client import VERSION, AnswerError, Client, CloudflareError, InputError, MissingLibraryError
+from ..module_utils._module import pacing
 from ..module_utils._options import ascii_name, connect_without_zone
 
 try:
@@ -256,9 +257,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _zones(self, path: str, cache: bool) -> list[Zone]:
         """From the cache or the API."""
-        client = connect_without_zone(self.get_options())
-        filters = Filters(self.get_options())
-        caching = self.get_option("cache")
+        options = self.get_options()
+        client, filters, caching = connect_without_zone(options), Filters(options), options["cache"]
         key = f"{self.get_cache_key(path)}_{filters.key(client)}"
         zones: list[Zone] | None = self._cache.get(key) if caching and cache else None
         if zones is None:
@@ -269,6 +269,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             zones = [zone for zone in listed.values() if filters.let_through(zone)]
         if caching:
             self._cache[key] = zones
+        for warning in pacing(client):
+            self.display.warning(warning)
         missing = sorted(filters.names - {zone["name"] for zone in zones})
         if missing or not zones:
             named = f" {', '.join(missing)}" if missing else ""

@@ -71,7 +71,7 @@ class CloudflareModule:
             module.fail_json(msg=missing_required_lib(error.library), exception=error.import_traceback)
         except CloudflareError as error:
             module.fail_json(msg=str(error), changed=bool(error.done), **error.facts)
-        for warning in (*outcome.warnings, *_pacing(client)):
+        for warning in (*outcome.warnings, *pacing(client)):
             module.warn(warning)
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}
         if module._diff and (outcome.before or outcome.after):
@@ -79,7 +79,8 @@ class CloudflareModule:
         module.exit_json(**result)
 
 
-def _pacing(client: Client) -> Iterator[str]:
+def pacing(client: Client) -> Iterator[str]:
+    """What to warn of when the rate limit held requests back."""
     if client.waited:
         yield (
             f"Waited {client.waited} seconds for Cloudflare's rate limit, of which little was left: it allows 1,200 "

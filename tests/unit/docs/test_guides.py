@@ -140,6 +140,14 @@ def test_rotation(
     assert all(exchange.active for exchange in emulator.journal if exchange.path.count("/") > 2)
 
 
+def test_fleet(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str]) -> None:
+    output = follow("guide_fleet.rst", tmp_path, **cloudflare)
+    assert "@canaries:\n  |  |--blog.example" in output
+    assert output.count("@zones:") == 4
+    paths = [exchange.path for exchange in emulator.journal]
+    assert (paths.count("/zones"), len(set(paths))) == (5, 7), "one from the cache, one ad-hoc command"
+
+
 def test_awx(tmp_path: Path, cloudflare: dict[str, str]) -> None:
     """With stand-ins for awx.awx."""
     controller = Controller(tmp_path)

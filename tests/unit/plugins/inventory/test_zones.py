@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,25 @@ def test_names_of_files(tmp_path: Path, name: str, ours: bool) -> None:
     if not name.startswith("missing"):
         (tmp_path / name).touch()
     assert inventory_loader.get(NAME).verify_file(str(tmp_path / name)) == ours
+
+
+def test_examples(inventory: Inventory, emulator: Emulator) -> None:
+    for name in ("example.com", "example.org", "xn--bcher-kva.example", "shop.example"):
+        emulator.add_zone(name, account_id="01a7362d577a6c3019a474fd6f485823")
+    module = sys.modules[type(inventory_loader.get(NAME)).__module__]
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor("!vault", lambda _loader, _node: "a secret")
+    here = {**inventory.options, "cache_connection": str(inventory.directory)}
+    found = []
+    for example in yaml.load_all(module.EXAMPLES, Loader):
+        inventory.data = InventoryData()
+        assert example.pop("plugin") == NAME
+        found.append(len(inventory.read(**{**example, **here}).hosts))
+    assert found == [4, 4, 4, 1, 2, 4, 4]
+    assert inventory.warnings == []
 
 
 # --------------------------------------------------------------------------------------------- which zones
@@ -360,6 +380,20 @@ def test_what_cloudflare_does_not_tell_is_none(inventory: Inventory, emulator: E
 def test_a_connection_that_is_lost_is_made_again(inventory: Inventory, emulator: Emulator, zone: Zone) -> None:
     emulator.faults.append(Fault(drop=True))
     assert zone.name in inventory.read(retries=1).hosts
+
+
+def test_a_wait_for_the_rate_limit_is_told(
+    inventory: Inventory, emulator: Emulator, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.quota = 10
+    for _request in range(8):
+        inventory.read()
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    assert inventory.warnings == []
+    (warning,) = inventory.read().warnings
+    assert 295 < sum(waits) <= 301
+    assert f"Waited {sum(waits)} seconds for Cloudflare's rate limit" in warning
 
 
 def test_missing_requests(inventory: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
