@@ -347,4 +347,6 @@ def _marked(text: str | None) -> str | None:
     """
     if text is None:
         return None
-    return trust_as_template(text) if re.fullmatch("[A-Za-z0-9 ._-]*", text) else wrap_var(text)
+    plain = re.fullmatch("[A-Za-z0-9 ._-]*", text)
+    marked: str = trust_as_template(text) if plain else wrap_var(text)
+    return marked

@@ -45,7 +45,7 @@ YAML
 ansible-inventory -i "$directory/our.cloudflare.yml" --graph | tee "$directory/graph"
 test "$(requests)" = 20
 for group in zones plan_Pro_Website; do
-    sed -n "/@$group:/,/@/p" "$directory/graph" | grep -c zone.*example | grep -x 1000
+    sed -n "/@$group:/,/@/p" "$directory/graph" | grep -c 'zone.*example' | grep -x 1000
 done
 ansible-inventory -i "$directory/our.cloudflare.yml" --list >"$directory/list"
 grep -c cloudflare_zone_id "$directory/list" | grep -x 1000

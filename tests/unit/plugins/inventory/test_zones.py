@@ -31,7 +31,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, e
 
 NAME = "originsec.cloudflare.zones"
 ROOT = Path(__file__).resolve().parents[6]
-ACCOUNT, OTHER_ACCOUNT = "0123456789abcdef0123456789abcdef", "f" * 32
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+OTHER_ACCOUNT = "f" * 32
 
 
 @pytest.fixture(scope="module")
