@@ -269,7 +269,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             zones = [zone for zone in listed.values() if filters.let_through(zone)]
         if caching:
             self._cache[key] = zones
-        for warning in pacing(client):
+        for warning in pacing(client.waited):
             self.display.warning(warning)
         missing = sorted(filters.names - {zone["name"] for zone in zones})
         if missing or not zones:

@@ -11,7 +11,7 @@ The function never sees AnsibleModule, so that the same module can run in a proc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -47,10 +47,29 @@ Run = Callable[[Params, Client, bool], Outcome]
 
 class _Module(AnsibleModule):
     def _log_invocation(self) -> None:
-        # A key that was given as part of something else, too; the system's log is the first to get it.
-        texts = (value for value in self.params.values() if isinstance(value, str))
-        self.no_log_values.update(text for text in texts if "PRIVATE KEY-----" in text)
+        # The system's log is the first to get the options.
+        self.no_log_values.update(_texts_with_keys(self.params))
         super()._log_invocation()
+
+
+def _texts_with_keys(params: Params) -> set[str]:
+    """The options that hold a private key, whichever they are: one may be given as part of something else."""
+    return {text for text in params.values() if isinstance(text, str) and "PRIVATE KEY-----" in text}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a module answers, in whichever process it ran.
+
+    result: the return values, with ``failed`` and ``msg`` where it failed. warnings: beside them. secrets: what is not
+    to be shown, beside the options that the argument spec hides. missing: whether a Python library is missing here; if
+    so, no request was made.
+    """
+
+    result: Mapping[str, Any]
+    warnings: Sequence[str] = ()
+    secrets: Collection[str] = ()
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,30 +79,49 @@ class CloudflareModule:
     spec: Mapping[str, Any]
     run: Run
 
+    @property
+    def argument_spec(self) -> dict[str, Any]:
+        """All the options."""
+        return {**api_options(), **self.spec}
+
     def main(self) -> None:
-        module = _Module(argument_spec={**api_options(), **self.spec}, supports_check_mode=True)
-        try:
-            client = connect(module.params)
-            # One from the environment, or stripped of white space, is news to Ansible.
-            module.no_log_values.add(client.secret)
-            outcome = self.run(module.params, client, module.check_mode)
-        except MissingLibraryError as error:
-            module.fail_json(msg=missing_required_lib(error.library), exception=error.import_traceback)
-        except CloudflareError as error:
-            module.fail_json(msg=str(error), changed=bool(error.done), **error.facts)
-        for warning in (*outcome.warnings, *pacing(client)):
+        """Run in a process of its own."""
+        module = _Module(argument_spec=self.argument_spec, supports_check_mode=True)
+        answer = self.answer(module.params, module.check_mode, module._diff)
+        module.no_log_values.update(answer.secrets)
+        for warning in answer.warnings:
             module.warn(warning)
+        finish = module.fail_json if "failed" in answer.result else module.exit_json
+        finish(**answer.result)
+
+    def answer(
+        self, params: Params, check_mode: bool, diff: bool, connect: Callable[[Params], Client] = connect
+    ) -> Answer:
+        """Do the work. Never raises a CloudflareError; connect: how to come by the client for the options."""
+        secrets = _texts_with_keys(params)
+        try:
+            client = connect(params)
+            # One from the environment, or stripped of white space, is news to Ansible.
+            secrets.add(client.secret)
+            waited = client.waited  # for the items before, which share the client
+            outcome = self.run(params, client, check_mode)
+        except MissingLibraryError as error:
+            missing = {"msg": missing_required_lib(error.library), "exception": error.import_traceback}
+            return Answer({"failed": True, **missing}, secrets=secrets, missing=True)
+        except CloudflareError as error:
+            failure = {"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts}
+            return Answer(failure, secrets=secrets)
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}
-        if module._diff and (outcome.before or outcome.after):
+        if diff and (outcome.before or outcome.after):
             result["diff"] = {"before": outcome.before, "after": outcome.after}
-        module.exit_json(**result)
+        return Answer(result, [*outcome.warnings, *pacing(client.waited - waited)], secrets)
 
 
-def pacing(client: Client) -> Iterator[str]:
-    """What to warn of when the rate limit held requests back."""
-    if client.waited:
+def pacing(seconds: int) -> Iterator[str]:
+    """What to warn of when the rate limit held requests back for so long."""
+    if seconds:
         yield (
-            f"Waited {client.waited} seconds for Cloudflare's rate limit, of which little was left: it allows 1,200 "
+            f"Waited {seconds} seconds for Cloudflare's rate limit, of which little was left: it allows 1,200 "
             "requests per five minutes to all that a user runs."
         )
 

@@ -19,6 +19,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
@@ -27,6 +28,9 @@ from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client, InputError
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
 _ZONE_ID = re.compile("[0-9a-fA-F]{32}")
+
+_zone_ids: WeakKeyDictionary[Client, dict[str, str]] = WeakKeyDictionary()
+"""What a client has found, by name. It serves more than one task where they are the items of a loop."""
 
 
 def from_environment(*names: str) -> str:
@@ -80,10 +84,17 @@ def connect_without_zone(params: Mapping[str, Any]) -> Client:
 
 
 def find_zone(client: Client, params: Mapping[str, Any]) -> str:
-    """The id of the zone that the options name; costs one request where it is named by its name."""
+    """The id of the zone that the options name; costs one request for each name that the client does not know yet."""
     if _given(params, "zone_id"):
         return str(params["zone_id"]).strip().lower()
     name = ascii_name(_given(params, "zone_name"), "zone_name")
+    known = _zone_ids.setdefault(client, {})
+    if name not in known:
+        known[name] = _look_up(client, name)
+    return known[name]
+
+
+def _look_up(client: Client, name: str) -> str:
     found = [
         zone
         for zone in client.pages("zones", {"name": name})

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin utility is private to the collection: it may change at any time.
+
+"""The action that runs a module of this collection in the worker that Ansible has for the task anyway.
+
+A process of its own costs 0.3 seconds, most of them for Python to start and to import; the work itself takes a
+fiftieth of that. What the user gets is the same: options are validated, secrets masked, and failures told as
+AnsibleModule does it. Whatever this process cannot do as well as the module is left to the module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from ansible.module_utils.common import json as ansible_json
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible.utils.display import Display
+
+from ..module_utils._client import Client
+from ..module_utils._module import Answer, CloudflareModule, Params
+from ..module_utils._options import api_options, connect
+
+SWITCH = "originsec_cloudflare_in_process"
+
+if hasattr(ansible_json, "get_module_encoder"):  # ansible-core >= 2.19
+    _ENCODER = ansible_json.get_module_encoder("legacy", ansible_json.Direction.CONTROLLER_TO_MODULE)
+else:
+    _ENCODER = partial(ansible_json.AnsibleJSONEncoder, vault_to_text=True)
+
+
+class InProcessAction(NormalAction):
+    """What Ansible would do anyway, but in this process where that comes to the same."""
+
+    module: CloudflareModule
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        obstacle = self._obstacle(task_vars)
+        if not obstacle:
+            with self._environment(), warnings.catch_warnings():
+                # Those of libraries; a module's would stay in its process, too
+                warnings.simplefilter("ignore")
+                result = self._run_in_process(task_vars)
+            if result is not None:
+                return result
+            obstacle = "a Python library is missing here"
+        Display().vvv(f"{self._task.action} runs as a module, since {obstacle}.", host=self._play_context.remote_addr)
+        module_result: dict[str, Any] = super().run(tmp, task_vars)
+        return module_result
+
+    def _obstacle(self, task_vars: Mapping[str, Any]) -> str:
+        """Why this process must not do it, in words; empty where it may."""
+        if self._connection.transport != "local":
+            return f"the connection is {self._connection.transport}, not local"
+        if self._connection.become:
+            return "it is to become another user"
+        if self._task.async_val:
+            return "it is to run asynchronously"
+        if not boolean(self._templar.template(task_vars.get(SWITCH, True)), strict=False):
+            return f"{SWITCH} is off"
+        if sys.platform == "darwin":
+            return "macOS ends a forked process that looks up the system's proxies"
+        return ""
+
+    def _run_in_process(self, task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The result as the module would give it, or None where a Python library is missing for that."""
+        told: dict[str, Any] = {}  # beside the options, as a module is told
+        self._update_module_args(self._task.action, told, task_vars)
+        options = json.loads(json.dumps(self._task.args, cls=_ENCODER))
+        validation = ArgumentSpecValidator(self.module.argument_spec).validate(options)
+        params = {**options, **validation.validated_parameters}
+        if validation.error_messages:
+            message = validation.errors.msg
+            if isinstance(validation.errors[0], UnsupportedError):
+                message = f"Unsupported parameters for ({told['_ansible_module_name']}) module: {message}"
+            answer = Answer({"failed": True, "msg": message})
+        else:
+            answer = self.module.answer(params, told["_ansible_check_mode"], told["_ansible_diff"], _shared_client)
+        if answer.missing:
+            return None
+        notes = [
+            *(f"Both option {one['option']} and its alias {one['alias']} are set." for one in validation._warnings),
+            *answer.warnings,
+        ]
+        result = {**answer.result, **({"warnings": notes} if notes else {})}
+        if validation._deprecations:
+            result["deprecations"] = validation._deprecations
+        if told.get("_ansible_inject_invocation", True):  # ansible-core < 2.21 does not ask
+            result["invocation"] = {"module_args": params}
+        return _masked(result, {*validation._no_log_values, *answer.secrets})
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """The variables of the ``environment:`` keyword, in this process for as long as it lasts."""
+        overlay: dict[str, Any] = {}
+        self._compute_environment_string(overlay)
+        before = dict(os.environ)
+        os.environ.update({str(name): str(value) for name, value in overlay.items()})
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _masked(result: Mapping[str, Any], secrets: set[str]) -> dict[str, Any]:
+    """Without the secrets, and in plain types, as it would come from another process."""
+    plain: dict[str, Any] = json.loads(json.dumps(result))
+    flags = {name: value for name, value in plain.items() if value is None or isinstance(value, bool)}
+    return {**remove_values(plain, secrets), **flags}
+
+
+_last: tuple[Any, Client] | None = None
+"""What the client was made from, and the client; one, so that a loop over many users' zones keeps no more open."""
+
+
+def _shared_client(params: Params) -> Client:
+    """The client of the item before, with its open connection, where it would be the same.
+
+    The process is part of it, since one that is forked inherits the connection; and the environment, for proxies and
+    authorities.
+    """
+    global _last
+    client = connect(params)  # also judges the zone, which each item may have its own of
+    options = [params[option] for option in api_options() if option not in ("zone_id", "zone_name")]
+    made_from = (os.getpid(), options, dict(os.environ))
+    if _last is None or _last[0] != made_from:
+        _last = made_from, client
+    return _last[1]
