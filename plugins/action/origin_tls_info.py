@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ..module_utils import _client_auth  # noqa: F401 - here once, or every worker imports cryptography anew
 from ..modules.origin_tls_info import MODULE
 from ..plugin_utils._in_process import InProcessAction
 

@@ -27,7 +27,11 @@ from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client, InputError
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
+# Compiled once, by the process that all workers are forked from
 _ZONE_ID = re.compile("[0-9a-fA-F]{32}")
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_ZONE_NAME = re.compile(rf"({_LABEL}\.)+[a-z0-9-]{{2,63}}")
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
 _zone_ids: WeakKeyDictionary[Client, dict[str, str]] = WeakKeyDictionary()
 """What a client has found, by name. It serves more than one task where they are the items of a loop."""
@@ -146,7 +150,7 @@ def ascii_name(name: str, option: str) -> str:
             encoded = idna.encode(name.rstrip("."), uts46=True).decode()
         except idna.IDNAError as error:
             raise InputError(f"{option} '{name}' is not a domain name: {error}.") from error
-    if not re.fullmatch(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}", encoded):
+    if not _ZONE_NAME.fullmatch(encoded):
         raise InputError(f"{option} '{name}' is not a domain name, as example.com is.")
     return encoded
 
@@ -211,8 +215,7 @@ def _base_url(params: Mapping[str, Any]) -> str:
 
 
 def _is_host(host: str) -> bool:
-    label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-    return ":" in host or bool(re.fullmatch(rf"{label}(\.{label})*\.?", host))
+    return ":" in host or bool(_HOST.fullmatch(host))
 
 
 def _is_loopback(host: str) -> bool:

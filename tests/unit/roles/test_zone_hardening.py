@@ -418,6 +418,36 @@ def test_one_zone_after_another_on_localhost(ansible: Ansible, emulator: Emulato
     assert zone.aop_enabled
 
 
+def test_a_failure_that_is_rescued_is_over(
+    ansible: Ansible, emulator: Emulator, zone: Zone, edge: dict[str, Any]
+) -> None:
+    """The second run for the zone fails before anything is changed, and the first one is not taken back again."""
+    ansible.playbook = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - block:
+        - ansible.builtin.include_role:
+            name: originsec.cloudflare.zone_hardening
+      rescue:
+        - ansible.builtin.debug:
+            msg: "Rescued {{ ansible_failed_result.msg }}"
+        - ansible.builtin.include_role:
+            name: originsec.cloudflare.zone_hardening
+          vars:
+            zone_hardening_min_days_remaining: 90
+"""
+    ansible.variables["zone_hardening_verify_urls"] = [edge["url"]]
+    edge["status"] = lambda: 520
+    run = ansible.run()
+    assert run.returncode == 2
+    assert "Rescued example.com: Pull through the edge failed" in run.output
+    assert "Refuse what would not work failed: The certificate expires in 89 days" in run.output
+    assert "Nothing was changed" in run.output
+    assert not zone.aop_enabled
+    assert emulator.active(zone) == []
+
+
 @pytest.mark.parametrize(
     ("tag", "kex", "enabled"), [("preflight", False, False), ("settings", True, False), ("client_auth", False, True)]
 )
