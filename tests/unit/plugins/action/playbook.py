@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,28 @@ class Run:
 
 
 def play(
-    directory: Path, plays: list[dict[str, Any]], variables: dict[str, Any], *arguments: str, **environment: str
+    directory: Path,
+    plays: list[dict[str, Any]],
+    variables: dict[str, Any],
+    *arguments: str,
+    wrapper: Sequence[str] = (),
+    **environment: str,
 ) -> Run:
-    """Run the plays, on localhost unless told otherwise. The directory is the test's own."""
+    """Run the plays, on localhost unless told otherwise. The directory is the test's own.
+
+    wrapper: a command to run ansible-playbook with. What is put on PYTHONPATH is for ansible-playbook, not for modules.
+    """
     playbook, given, python, started = (directory / name for name in ("play.yml", "given.json", "python", "started"))
     playbook.write_text(yaml.safe_dump(plays, sort_keys=False))
     given.write_text(json.dumps({"ansible_python_interpreter": str(python), **variables}))
-    python.write_text(f'#!/bin/sh\necho >> "{started}"; exec "{sys.executable}" "$@"\n')
+    python.write_text(f'#!/bin/sh\necho >> "{started}"; exec env -u PYTHONPATH "{sys.executable}" "$@"\n')
     python.chmod(0o700)
     started.write_text("")
     finished = subprocess.run(
         [
+            *wrapper,
             str(Path(sys.executable).with_name("ansible-playbook")),
-            "-ilocalhost,",
+            *([] if any(argument.startswith("-i") for argument in arguments) else ["-ilocalhost,"]),
             f"-e@{given}",
             str(playbook),
             *arguments,
