@@ -4,6 +4,7 @@
 
 VENV := .venv
 NOX_ARGS ?=
+BENCH_ARGS ?=
 # On the real API only; see tests/demo/demo.py
 ZONE ?=
 CERTIFICATE ?=
@@ -13,7 +14,7 @@ APPLY ?=
 # ansible refuses to start in a locale that is not UTF-8.
 export LC_ALL := C.UTF-8
 
-.PHONY: help test matrix demo clean
+.PHONY: help test matrix bench demo clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +24,9 @@ test: $(VENV)/bin/nox ## Run every check on the newest ansible-core that a Pytho
 
 matrix: $(VENV)/bin/nox ## Run every check on every ansible-core and Python that is supported
 	$(VENV)/bin/nox --session lint units sanity integration collection $(NOX_ARGS)
+
+bench: $(VENV)/bin/nox ## Measure what a zone costs, and write it into the guide; BENCH_ARGS go to tests/benchmarks/benchmark.py
+	$(VENV)/bin/nox --session bench -- $(BENCH_ARGS)
 
 demo: $(VENV)/bin/nox ## Harden three zones of an emulated Cloudflare, or with CLOUDFLARE_API_TOKEN and ZONE=name a real one
 	@$(VENV)/bin/python tests/demo/demo.py $(if $(ZONE),--zone "$(ZONE)") $(if $(CERTIFICATE),--certificate "$(CERTIFICATE)") \

@@ -134,6 +134,9 @@ def integration(session: nox.Session, core: str, module_python: str) -> None:
     )
     python = str(modules / "bin" / "python")
     session.run(python, "-m", "pip", "install", "-r", "requirements.txt", external=True)
+    # In Ansible's own process they would run on its Python.
+    if module_python != session.python:
+        Path("tests", "integration", "integration_config.yml").write_text("originsec_cloudflare_in_process: false\n")
     # "default" because the older ansible-tests refuse the name of a Python that is newer than they are.
     session.run("ansible-test", "integration", "--target", f"controller:python=default@{python}", *session.posargs)
 
@@ -158,6 +161,16 @@ def collection(session: nox.Session) -> None:
     (artifact,) = artifacts.glob("*.tar.gz")
     session.run("ansible-galaxy", "collection", "install", "--force", "-p", str(root / "installed"), str(artifact))
     import_as_galaxy_does(session, artifact)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def bench(session: nox.Session) -> None:
+    """What a zone costs in each way, written into the guide. Arguments go to the benchmark."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, "cloudflare")
+    session.env["ANSIBLE_COLLECTIONS_PATH"] = str(root)
+    guide = TREE / "docs" / "docsite" / "rst" / "guide_performance.rst"
+    session.run("python", "tests/benchmarks/benchmark.py", "--write", str(guide), *session.posargs)
 
 
 def check_out(session: nox.Session) -> Path:
