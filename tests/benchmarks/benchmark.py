@@ -48,7 +48,7 @@ WAYS = [
     ("Hardening", "``ansible.builtin.uri``", "harden_uri.yml", []),
     ("Hardening", "a script with Cloudflare's SDK", "sdk.py", ["harden"]),
 ]
-FLOOR = ("Nothing", "three ``debug`` tasks", "debug.yml", [])
+FLOOR: tuple[str, str, str, list[str]] = ("Nothing", "three ``debug`` tasks", "debug.yml", [])
 ROLE = WAYS[4]
 BEGIN, END = ".. The figures: `make bench` writes them.\n", ".. End of the figures.\n"
 
