@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from ..module_utils import _client_auth  # noqa: F401 - here once, or every worker imports cryptography anew
+from ..module_utils import _client_auth
 from ..modules.origin_tls_info import MODULE
 from ..plugin_utils._in_process import InProcessAction
 
 
 class ActionModule(InProcessAction):
     module = MODULE
+    imported_once = (_client_auth,)  # or every worker that reads certificates imports cryptography

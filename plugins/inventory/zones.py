@@ -85,61 +85,34 @@ seealso:
 """
 
 EXAMPLES = r"""
-# our.cloudflare.yml: all zones, with the token from the environment variable CLOUDFLARE_API_TOKEN.
-# AWX needs no more: an inventory source from a project with this file, and a credential that sets the variable.
+# our.cloudflare.yml, which needs this line only: all zones, with the token from the variable CLOUDFLARE_API_TOKEN
+# AWX needs an inventory source from a project with this file, and a credential that sets the variable.
 plugin: originsec.cloudflare.zones
 
----
-# The token from Ansible Vault: ansible-vault encrypt_string --stdin-name api_token
-plugin: originsec.cloudflare.zones
-api_token: !vault |
-  $ANSIBLE_VAULT;1.1;AES256
-  61383436663738373262663738313362623132333930633362313531343737656135313933333837
-  3830353061356361616462636137646565366361366236310a626463336334343636363133386138
-  36326638663365333636356634366236363932373666353966393163346631383864323065303261
-  6533373837373166320a323466346233303631386565663765643030393262373237356162383165
-  3866
-
----
-# The token from wherever a lookup gets it
-plugin: originsec.cloudflare.zones
+# The token from wherever a lookup gets it. From Ansible Vault, it is what this prints:
+# ansible-vault encrypt_string --stdin-name api_token
 api_token: "{{ lookup('ansible.builtin.file', '/run/secrets/cloudflare') }}"
 
----
-# Some of the zones of one account
-plugin: originsec.cloudflare.zones
+# Some of the zones of one account. In place of name_contains, names takes a list of whole names.
 account_id: 01a7362d577a6c3019a474fd6f485823
 name_contains: shop
 statuses:
   - active
 
----
-# Two zones by their names
-plugin: originsec.cloudflare.zones
-names:
-  - example.com
-  - bücher.example
-
----
-# Groups such as plan_Pro_Website, status_active and account_01a7362d577a6c3019a474fd6f485823, a group of two zones that
-# one begins with, and a variable of the role zone_hardening
-plugin: originsec.cloudflare.zones
+# Groups such as plan_Pro_Website and status_active, a group of two zones that one begins with, and a variable of the
+# role zone_hardening
 strict: true
 keyed_groups:
   - prefix: plan
     key: cloudflare_zone_plan
   - prefix: status
     key: cloudflare_zone_status
-  - prefix: account
-    key: cloudflare_account_id
 groups:
-  canaries: cloudflare_zone_name in ['example.com', 'example.org']
+  canaries: cloudflare_zone_name in ['shop.example.com', 'shop.example.org']
 compose:
   zone_hardening_verify_urls: "['https://' ~ cloudflare_zone_name ~ '/']"
 
----
 # Ask Cloudflare once an hour at most; ansible-playbook --flush-cache asks at once
-plugin: originsec.cloudflare.zones
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/cloudflare-zones
