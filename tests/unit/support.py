@@ -13,6 +13,7 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
 
 
 @dataclass(frozen=True)
@@ -138,3 +141,11 @@ def _arguments(arguments: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         basic._ANSIBLE_ARGS = before
+
+
+def debian_program(name: str, package: str) -> Program:
+    """The program that is installed, else that of the Debian package; skips the test where there is neither."""
+    try:
+        return program(name, package, Path(__file__).resolve().parents[1] / "output" / "debian")
+    except FileNotFoundError as error:
+        pytest.skip(f"{name} is not installed, and this is not Debian: {error}")

@@ -8,30 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
+from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
 from ansible_collections.originsec.cloudflare.tests.unit.security.servers import AdHoc
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program, issue
 
-CACHE = TREE / "tests" / "output" / "debian"
 TOKEN = "cfk_canary-token-of-the-cloudflare-api"
 
 
 @pytest.fixture(scope="session")
 def tinyproxy() -> Program:
-    return _program("tinyproxy", "tinyproxy-bin")
+    return debian_program("tinyproxy", "tinyproxy-bin")
 
 
 @pytest.fixture(scope="session")
 def openssl() -> Program:
-    return _program("openssl", "openssl")
-
-
-def _program(name: str, package: str) -> Program:
-    try:
-        return program(name, package, CACHE)
-    except FileNotFoundError as error:
-        pytest.skip(f"{name} is not installed, and this is not Debian: {error}")
+    return debian_program("openssl", "openssl")
 
 
 @pytest.fixture

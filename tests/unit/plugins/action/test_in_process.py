@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +25,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._module impor
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _in_process
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.action.playbook import play
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program
 
 KEX = "originsec.cloudflare.auto_origin_tls_kex"
 PQE = "originsec.cloudflare.origin_pqe"
@@ -272,15 +271,14 @@ def test_no_secret_is_printed(
         assert secret not in run.output
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace shows what is written")
 @pytest.mark.parametrize("switch", [True, False])
 def test_the_key_touches_no_disk(
     switch: bool, upload: list[dict[str, Any]], client_certificate: Issued, tmp_path: Path
 ) -> None:
     """As a module it does, which shows that the test can tell."""
-    trace = tmp_path / "trace"
-    strace = ["strace", "-f", "-y", "-qq", "-s", "1000000", "-e", "trace=write,writev,pwrite64", "-o", str(trace)]
-    run = play(tmp_path, upload, {_in_process.SWITCH: switch}, wrapper=strace)
+    trace, program = tmp_path / "trace", debian_program("strace", "strace")
+    strace = [program.path, "-f", "-y", "-qq", "-s", "1000000", "-e", "trace=write,writev,pwrite64", "-o", str(trace)]
+    run = play(tmp_path, upload, {_in_process.SWITCH: switch}, wrapper=strace, **program.environment)
     assert "changed: [localhost]" in run.output
     written = re.findall(r"^\d+ +(?:p?write\w*)\(\d+<(/[^>]*)>, (.*)$", trace.read_text(), re.MULTILINE)
     assert written
