@@ -1,0 +1,152 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: audit_zone
+short_description: Compare a zone with what is wanted of it
+version_added: 1.0.0
+description:
+  - Compares what the module M(originsec.cloudflare.origin_tls_info) found in a zone with the variables of the role
+    P(originsec.cloudflare.zone_hardening#role).
+  - A failed result makes a row that says why the zone could not be read.
+author:
+  - The originsec.cloudflare authors (@originsec)
+positional: zone, posture
+options:
+  _input:
+    description:
+      - The result of M(originsec.cloudflare.origin_tls_info), with the subsets V(ssl), V(kex), V(compliance) and
+        V(client_auth), and V(pqe) if it matters.
+    type: dict
+    required: true
+  zone:
+    description:
+      - The name of the zone.
+    type: str
+    required: true
+  posture:
+    description:
+      - What is wanted, the variables of the role P(originsec.cloudflare.zone_hardening#role) without the prefix
+        C(zone_hardening_). What is not there, V(null) or blank is left alone.
+      - These count, C(required_ssl_modes), C(auto_origin_tls_kex), C(compliance_modes), C(origin_pqe),
+        C(client_auth_enabled), C(certificate), C(exclusive) and C(min_days_remaining), below which the certificate that
+        the edge presents counts as drift.
+    type: dict
+    required: true
+seealso:
+  - plugin: originsec.cloudflare.audit_fleet
+    plugin_type: filter
+  - ref: ansible_collections.originsec.cloudflare.docsite.guide_audit
+    description: A guide to audits.
+"""
+
+EXAMPLES = r"""
+- name: Look
+  originsec.cloudflare.origin_tls_info:
+    zone_name: example.com
+  register: result
+
+- name: Fail unless Authenticated Origin Pulls are on, with a certificate that lasts another month
+  ansible.builtin.assert:
+    that: row.status == 'compliant'
+    fail_msg: "{{ row.drift }}"
+  vars:
+    row: "{{ result | originsec.cloudflare.audit_zone('example.com', posture) }}"
+    posture:
+      client_auth_enabled: true
+      min_days_remaining: 30
+"""
+
+RETURN = r"""
+_value:
+  description: The row of the zone. What was not read is V(null).
+  type: dict
+  contains:
+    zone:
+      description: The name of the zone.
+      type: str
+      sample: example.com
+    zone_id:
+      description: The id of the zone.
+      type: str
+      sample: 023e105f4ecef8ad9ca31a8372d0c353
+    status:
+      description: V(compliant), V(drift) or V(unreadable).
+      type: str
+      sample: drift
+    error:
+      description: Why the zone could not be read.
+      type: str
+      sample: null
+    ssl_mode:
+      description: The SSL mode.
+      type: str
+      sample: strict
+    auto_origin_tls_kex:
+      description: Whether the key exchange is chosen automatically.
+      type: bool
+      sample: true
+    compliance_modes:
+      description: The compliance modes, sorted.
+      type: list
+      elements: str
+      sample:
+        - pqh
+    origin_pqe:
+      description: Origin Post-Quantum Encryption.
+      type: str
+      sample: null
+    client_auth_enabled:
+      description: Whether Authenticated Origin Pulls are enabled.
+      type: bool
+      sample: false
+    certificate:
+      description:
+        - The client certificate that the edge presents, as C(subject), C(fingerprint_sha256), C(not_after) and
+          C(days_remaining). V(null) where none is active.
+      type: dict
+      sample: null
+    drift:
+      description:
+        - What is not as it is wanted, the worst first, as C(kind), C(found) and C(wanted), the latter two in words.
+        - The kinds are V(certificate_expired), V(client_auth_enabled), V(certificate) (none is active, or another one
+          than the wanted is presented), V(ssl_mode), V(certificate_expiring), V(other_certificates),
+          V(compliance_modes), V(auto_origin_tls_kex) and V(origin_pqe).
+      type: list
+      elements: dict
+      sample:
+        - kind: client_auth_enabled
+          found: "off"
+          wanted: "on"
+        - kind: certificate
+          found: none is active
+          wanted: an active one
+    wanted:
+      description: The posture in words, by the kinds of drift.
+      type: dict
+      sample:
+        client_auth_enabled: "on"
+        certificate_expiring: at least 30 days
+"""
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils._audit import Posture, PostureError, Row, audit
+
+
+def audit_zone(result: Mapping[str, Any], zone: str, posture: Mapping[str, Any]) -> Row:
+    try:
+        return audit(zone, result, Posture.from_variables(posture))
+    except PostureError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"audit_zone": audit_zone}
