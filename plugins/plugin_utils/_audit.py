@@ -360,14 +360,15 @@ def _days_remaining(certificate: Mapping[str, Any]) -> int | None:
 
 def _certificate_in_words(subject: str | None, fingerprint: str | None) -> str:
     """With as much of the fingerprint as tells certificates apart."""
-    short = f"{(fingerprint or 'fingerprint unknown')[:16]}"
+    short = fingerprint[:16] if fingerprint else "fingerprint unknown"
     return f"{subject} ({short})" if subject else short
 
 
 def _days_in_words(days: int | None) -> str:
     if days is None:
         return "unknown"
-    return f"{days} days left" if days >= 0 else f"expired {-days} days ago"
+    number = f"{abs(days)} {'day' if abs(days) == 1 else 'days'}"
+    return f"{number} left" if days >= 0 else f"expired {number} ago"
 
 
 def _on(value: bool | None) -> str | None:
