@@ -1,0 +1,209 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook originsec.cloudflare.audit, run by ansible-playbook on zones that the playbook harden has hardened."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
+    SSL_READ,
+    ZONE_READ,
+    Emulator,
+    Zone,
+)
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, environment
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+NAMES = ("shop.example", "blog.example", "api.example")
+UNWANTED = ["a.html", "b.json", "c.csv"]
+
+
+@dataclass
+class Run:
+    returncode: int
+    output: str
+
+    def row(self, zone: str) -> list[str]:
+        """The cells of the zone in the table."""
+        (line,) = [line for line in self.output.splitlines() if line.startswith(f'        "{zone} ')]
+        return line.strip(' ",').split()
+
+
+@dataclass
+class Fleet:
+    """Zones of the emulator, as hosts of an inventory, and playbooks that are run on them."""
+
+    directory: Path
+    emulator: Emulator
+    token: str
+    zones: dict[str, Zone]
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, playbook: str, *arguments: str, **environ: str) -> Run:
+        self.emulator.journal.clear()
+        inventory = {"zones": {"hosts": self.hosts, "vars": self.variables}}
+        (self.directory / "inventory.json").write_text(json.dumps(inventory))
+        base = {"CLOUDFLARE_API_TOKEN": self.token, "CLOUDFLARE_BASE_URL": self.emulator.url, "ANSIBLE_NOCOLOR": "1"}
+        named = any(argument.startswith("zones=") for argument in arguments)
+        finished = subprocess.run(
+            [
+                str(TOOLS / "ansible-playbook"),
+                f"originsec.cloudflare.{playbook}",
+                *([] if named else ["-iinventory.json"]),
+                *arguments,
+            ],
+            cwd=self.directory,
+            env=environment(self.directory, **{**base, **environ}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert self.token not in finished.stdout
+        assert "PRIVATE KEY" not in finished.stdout
+        return Run(finished.returncode, finished.stdout)
+
+    def audit(self, *arguments: str, **environ: str) -> Run:
+        run = self.run("audit", *arguments, **environ)
+        assert set(self.emulator.count()) <= {"GET"}, "it only looks"
+        assert "changed=1" not in run.output
+        return run
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, emulator: Emulator, token: str) -> Fleet:
+    zones = {name: emulator.add_zone(name, ssl_mode="strict") for name in NAMES}
+    hosts = {name: {"cloudflare_zone_id": zone.id} for name, zone in zones.items()}
+    return Fleet(tmp_path, emulator, token, zones, hosts)
+
+
+@pytest.fixture
+def hardened(fleet: Fleet, client_certificate: Issued) -> Fleet:
+    """As harden leaves them; that it does is the first test's."""
+    for zone in fleet.zones.values():
+        zone.kex_enabled = zone.aop_enabled = True
+        fleet.emulator.upload(zone, client_certificate.pem)
+    return fleet
+
+
+def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: Issued) -> None:
+    (fleet.directory / "client.pem").write_text(client_certificate.pem)
+    (fleet.directory / "client.key").write_text(client_certificate.key_pem)
+    fleet.variables = {"zone_hardening_compliance_modes": ["pqh"], "zone_hardening_exclusive": True}
+    files = {"CLOUDFLARE_CLIENT_CERTIFICATE_FILE": "client.pem"}
+    run = fleet.run("harden", **files, CLOUDFLARE_CLIENT_KEY_FILE="client.key")
+    assert run.returncode == 0, run.output
+
+    run = fleet.audit("-e", "audit_fail_on_drift=true", **files)
+    assert run.returncode == 0, run.output
+    assert "3 zones: 3 compliant, 0 with drift, 0 unreadable" in run.output
+    assert run.row("shop.example") == ["shop.example", "strict", "automatic", "pqh", "on", "first", "89", "none"]
+    assert fleet.emulator.count() == {"GET": 5 * len(NAMES)}
+
+    fleet.zones["blog.example"].kex_enabled = False
+    fleet.emulator.upload(fleet.zones["api.example"], issue("theirs").pem)
+    run = fleet.audit("-e", "audit_fail_on_drift=true", **files)
+    assert run.returncode == 2
+    assert "2 of 3 zones are not as they are wanted: api.example, blog.example." in run.output
+    assert run.row("blog.example")[-1] == "auto_origin_tls_kex"
+    assert run.row("api.example")[-3:] == ["theirs", "89", "certificate,other_certificates"]
+    assert run.row("shop.example")[-1] == "none"
+
+    assert fleet.audit("-e", "audit_fail_on_drift=false", **files).returncode == 0, "as a survey has it"
+
+
+def test_reports(hardened: Fleet, client_certificate: Issued) -> None:
+    """Written where the command was typed; in check mode, too, and never into the output."""
+    hardened.zones["blog.example"].aop_enabled = False
+    run = hardened.audit("--check", "--diff", "-e", "audit_report=a.html,b.json,c.csv", "--limit", "!api.example")
+    assert run.returncode == 0, run.output
+    assert "DOCTYPE" not in run.output
+    page, told, lines = ((hardened.directory / name).read_text() for name in UNWANTED)
+    assert "1 of 2 zones is not as wanted." in page
+    assert "limited to !api.example" in page
+    report = json.loads(told)
+    assert [(zone["zone"], zone["status"]) for zone in report["zones"]] == [
+        ("blog.example", "drift"),
+        ("shop.example", "compliant"),
+    ]
+    assert report["zones"][0]["drift"] == [{"kind": "client_auth_enabled", "found": "off", "wanted": "on"}]
+    assert report["zones"][0]["wanted"] == {
+        "ssl_mode": "full, strict or origin_pull",
+        "client_auth_enabled": "on",
+        "certificate_expiring": "at least 30 days",
+        "auto_origin_tls_kex": "on",
+    }
+    assert [line["drift"] for line in csv.DictReader(lines.splitlines())] == ["client_auth_enabled", ""]
+    for text in (page, told, lines):
+        assert client_certificate.fingerprint in text
+        assert "BEGIN" not in text
+        assert hardened.token not in text
+    assert all((hardened.directory / name).stat().st_mode & 0o777 == 0o600 for name in UNWANTED)
+
+
+def test_what_could_not_be_done_is_refused_before_the_first_request(hardened: Fleet) -> None:
+    hardened.variables["audit_report"] = ["report.html", "report.pdf", "missing/report.json"]
+    run = hardened.audit(CLOUDFLARE_CLIENT_CERTIFICATE_FILE="client.pem")
+    assert run.returncode == 2
+    assert hardened.emulator.journal == []
+    assert not (hardened.directory / "report.html").exists()
+    assert "audit_report: " in run.output
+    assert "report.pdf must end in .html, .json or .csv" in run.output
+    assert f"there is no directory {hardened.directory}/missing." in run.output
+    assert "CLOUDFLARE_CLIENT_CERTIFICATE_FILE: there is no file client.pem." in run.output
+
+
+def test_a_zone_that_cannot_be_read_keeps_none_of_the_others_from_being_told(hardened: Fleet) -> None:
+    """Nor does one of which nobody can tell what is wanted; and no setting of hosts or of Ansible is in the way."""
+    hardened.hosts["gone.example"] = {"cloudflare_zone_id": "f" * 32, "ansible_connection": "ssh"}
+    hardened.hosts["unknown.example"] = {"ansible_python_interpreter": "/nonexistent"}
+    hardened.hosts["odd.example"] = {**hardened.hosts.pop("api.example"), "zone_hardening_min_days_remaining": "soon"}
+    run = hardened.audit("-e", "audit_fail_on_drift=yes", "-e", "audit_report=b.json", ANSIBLE_STRATEGY="free")
+    assert run.returncode == 2
+    assert "zone_hardening_min_days_remaining must be a whole number, not 'soon'." in run.output
+    assert "gone.example could not be read: GET " in run.output
+    assert "unknown.example could not be read: There is no zone unknown.example" in run.output
+    assert "5 zones: 2 compliant, 0 with drift, 3 unreadable" in run.output
+    assert "3 of 5 zones are not as they are wanted: gone.example, odd.example, unknown.example." in run.output
+    assert run.output.count("Show what was found") == 1
+    report = json.loads((hardened.directory / "b.json").read_text())
+    assert {zone["zone"]: zone["status"] for zone in report["zones"]} == {
+        **dict.fromkeys(("gone.example", "odd.example", "unknown.example"), "unreadable"),
+        **dict.fromkeys(("blog.example", "shop.example"), "compliant"),
+    }
+    assert next(zone for zone in report["zones"] if zone["zone"] == "odd.example")["error"]
+
+
+def test_without_permission_every_zone_is_unreadable(hardened: Fleet) -> None:
+    hardened.token = hardened.emulator.add_token(permissions=frozenset({SSL_READ, ZONE_READ}))
+    run = hardened.audit("-e", f"zones={','.join(NAMES[:2])}", "-e", "awx_job_id=1", ANSIBLE_SHOW_CUSTOM_STATS="true")
+    assert run.returncode == 0, run.output
+    assert "2 zones: 0 compliant, 0 with drift, 2 unreadable" in run.output
+    assert "'Zone Settings Read'" in run.output
+    stats = json.loads(run.output.partition("RUN:")[2])
+    assert stats["zone_audit"]["unreadable"] == 2
+    assert hardened.emulator.count() == {"GET": 2 * 2}, "the name of each zone, and what is refused"
+
+
+def test_no_text_of_others_is_a_template(hardened: Fleet) -> None:
+    """Neither what is in a certificate nor what Cloudflare answers is worked out."""
+    template = "{{ 7 * 191 }}"
+    hardened.emulator.upload(hardened.zones["shop.example"], issue(template).pem)
+    hardened.zones["blog.example"].ssl_mode = template
+    run = hardened.audit("-e", "audit_report=a.html,b.json,c.csv")
+    assert run.returncode == 0, run.output
+    told = {zone["zone"]: zone for zone in json.loads((hardened.directory / "b.json").read_text())["zones"]}
+    assert told["shop.example"]["certificate"]["subject"] == f"CN={template}"
+    assert told["blog.example"]["ssl_mode"] == template
