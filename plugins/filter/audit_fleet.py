@@ -15,7 +15,7 @@ author:
 options:
   _input:
     description:
-      - By the name of each zone, its row. A zone without one, V({}\), counts as unreadable.
+      - By the name of each zone, its row. One that is empty makes the zone count as unreadable.
     type: dict
     required: true
 seealso:

@@ -22,6 +22,7 @@ from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
     Zone,
 )
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, environment
+from ansible_collections.originsec.cloudflare.tests.unit.docs.test_guides import follow
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
 NAMES = ("shop.example", "blog.example", "api.example")
@@ -207,3 +208,15 @@ def test_no_text_of_others_is_a_template(hardened: Fleet) -> None:
     told = {zone["zone"]: zone for zone in json.loads((hardened.directory / "b.json").read_text())["zones"]}
     assert told["shop.example"]["certificate"]["subject"] == f"CN={template}"
     assert told["blog.example"]["ssl_mode"] == template
+
+
+def test_the_guide(tmp_path: Path, emulator: Emulator, token: str) -> None:
+    """Followed to the letter."""
+    emulator.add_zone("shop.example", id="023e105f4ecef8ad9ca31a8372d0c353", ssl_mode="strict")
+    emulator.add_zone("blog.example")
+    cloudflare = {"CLOUDFLARE_BASE_URL": emulator.url, "CLOUDFLARE_API_TOKEN": token}
+    output = follow("guide_audit.rst", tmp_path, **cloudflare)
+    assert output.count("2 zones: 0 compliant, 2 with drift, 0 unreadable") == 4
+    assert "2 of 2 zones are not as they are wanted: blog.example, shop.example." in output
+    assert "Somebody has to look." in output
+    assert {path.name for path in tmp_path.glob("report.*")} == {"report.html", "report.json", "report.csv"}

@@ -226,7 +226,7 @@ def test_the_page_without_a_certificate_has_no_picture() -> None:
 def test_the_picture_has_a_bar_for_every_week_in_which_something_expires() -> None:
     days = [-400, -1, 0, 6, 7, 29, 30, 89, 90, 363, 364, 4000]
     drawn = timeline([row("a", left) for left in days] + [unreadable("b", "why")], NOW.date())
-    assert [(bar.count, bar.urgency, bar.when) for bar in drawn.bars] == [
+    assert [(one.count, one.urgency, one.when) for one in drawn.bars] == [
         (2, "expired", "already"),
         (2, "d7", "in the week from 2026-11-23"),
         (1, "d30", "in the week from 2026-11-30"),
@@ -235,11 +235,11 @@ def test_the_picture_has_a_bar_for_every_week_in_which_something_expires() -> No
         (1, "later", "in the week from 2027-11-15"),
         (2, "later", "after 2027-11-22"),
     ]
-    assert sum(bar.count for bar in drawn.bars) == len(days)
-    places = [(bar.x, bar.x + bar.width) for bar in drawn.bars]
+    assert sum(one.count for one in drawn.bars) == len(days)
+    places = [(one.x, one.x + one.width) for one in drawn.bars]
     assert all(0 <= start < end <= 100 for start, end in places)
     assert all(end <= start for (_start, end), (start, _end) in zip(places, places[1:], strict=False))
-    assert max(bar.height for bar in drawn.bars) == 1
+    assert max(one.height for one in drawn.bars) == 1
     assert " ".join(month.name for month in drawn.months) == "Jan 2027 Feb Mar Apr May Jun Jul Aug Sep Oct Nov"
     assert [month.name for month in drawn.months if not month.minor] == ["Jan 2027", "Apr", "Jul", "Oct"]
 
