@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def row(zone: str, days: int = 200, **changes: Any) -> Row:
     return audit(zone, result(certificate(days_remaining=days, not_after=not_after), **changes), WANTED)
 
 
-ROWS = [
+ROWS = (
     row("shop.example"),
     row("blog.example", enabled=False),
     row("api10.example", 12),
@@ -46,7 +46,7 @@ ROWS = [
     row(LONG, 100, compliance_modes=["fips", "pqh"]),
     unreadable("gone.example", f"GET https://api.example/{'f' * 200}: no permission", WANTED),
     hostile(),
-]
+)
 
 Open = Callable[..., Page]
 
@@ -57,7 +57,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     complaints: list[str] = []
     contexts = []
 
-    def open_page(rows: list[Row] = ROWS, width: int = 1280, **options: Any) -> Page:
+    def open_page(rows: Sequence[Row] = ROWS, width: int = 1280, **options: Any) -> Page:
         path = tmp_path / "report.html"
         path.write_text(report(fleet(rows), "html", "", NOW), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
