@@ -66,6 +66,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = [
     "lint",
     f"units({NEWEST_CORE})",
+    "browser",
     f"sanity({NEWEST_CORE})",
     f"integration({NEWEST_CORE}, modules on {NEWEST_PYTHON})",
     "collection",
@@ -87,7 +88,9 @@ every_core_and_module_python = nox.parametrize(
 def lint(session: nox.Session) -> None:
     """Style, formatting and types."""
     root = check_out(session)
-    install(session, NEWEST_CORE, "ruff", "mypy", "nox", *UNIT_TEST_PACKAGES, "types-PyYAML", "types-requests")
+    install(
+        session, NEWEST_CORE, "ruff", "mypy", "nox", *UNIT_TEST_PACKAGES, "playwright", "types-PyYAML", "types-requests"
+    )
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     # From above the namespace packages, so that every module has one name: the one that it is imported by.
@@ -105,6 +108,20 @@ def units(session: nox.Session, core: str) -> None:
     # A selection of the tests covers a selection of the lines.
     arguments = session.posargs or ["--cov"]
     session.run("pytest", *arguments, env={"PYTHONPATH": str(root)})
+
+
+@nox.session(python=NEWEST_PYTHON)
+def browser(session: nox.Session) -> None:
+    """The report of an audit in Debian's Chromium, which is installed if it is missing."""
+    if not shutil.which("chromium"):
+        if os.geteuid():
+            session.error("There is no chromium: apt-get install --no-install-recommends chromium fonts-dejavu-core")
+        session.run("apt-get", "update", "--quiet", external=True)
+        packages = ("chromium", "fonts-dejavu-core")
+        session.run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages, external=True)
+    root = check_out(session)
+    install(session, NEWEST_CORE, *UNIT_TEST_PACKAGES, "playwright")
+    session.run("pytest", "tests/browser", *session.posargs, env={"PYTHONPATH": str(root)})
 
 
 @nox.session
