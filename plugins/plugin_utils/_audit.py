@@ -230,7 +230,7 @@ class Posture:
                 presented = _certificate_in_words(active["subject"], active["fingerprint_sha256"])
                 yield _drift("certificate", presented, self.in_words()["certificate"])
             days = _days_remaining(active)
-            if days is None or days < self.min_days_remaining or days < 0:
+            if days is None or days < self.min_days_remaining:
                 kind = "certificate_expired" if days is not None and days < 0 else "certificate_expiring"
                 yield _drift(kind, _days_in_words(days), f"at least {self.min_days_remaining} days")
         if self.exclusive:

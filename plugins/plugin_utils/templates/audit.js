@@ -13,10 +13,7 @@
   // An unreadable zone has one cell in the place of most.
   const value = (row, column) => row.cells[column]?.dataset.value ?? row.cells[column]?.textContent.trim() ?? "";
 
-  const compare = (one, other) => {
-    if (!one || !other) return 0;
-    return isNaN(one) || isNaN(other) ? words.compare(one, other) : one - other;
-  };
+  const compare = (one, other) => (isNaN(one) || isNaN(other) ? words.compare(one, other) : one - other);
 
   const sort = (column) => {
     const ascending = heads[column].getAttribute("aria-sort") !== "ascending";

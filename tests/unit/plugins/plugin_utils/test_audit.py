@@ -226,6 +226,7 @@ def test_the_worst_zones_come_first_and_the_totals_count_them() -> None:
         for name, found in {
             "f": result(certificate(days_remaining=90)),
             "e": result(certificate(days_remaining=89)),
+            "g": result(certificate(days_remaining=7), enabled=False),
             "d": result(auto_origin_tls_kex=False),
             "c": result(certificate(days_remaining=6)),
             "b": result(certificate(days_remaining=29), enabled=False),
@@ -233,16 +234,16 @@ def test_the_worst_zones_come_first_and_the_totals_count_them() -> None:
         }.items()
     ]
     summed = fleet([*rows, unreadable("z", "why")])
-    assert "".join(row["zone"] for row in summed["zones"]) == "zabcdef"
+    assert "".join(row["zone"] for row in summed["zones"]) == "zagbcdef"
     assert summed["totals"] == {
-        "zones": 7,
+        "zones": 8,
         "compliant": 2,
-        "drift": 4,
+        "drift": 5,
         "unreadable": 1,
         "expired": 1,
         "expiring_in_7_days": 1,
-        "expiring_in_30_days": 2,
-        "expiring_in_90_days": 4,
+        "expiring_in_30_days": 3,
+        "expiring_in_90_days": 5,
     }
 
 
