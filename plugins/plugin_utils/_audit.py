@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,7 +90,7 @@ KINDS = {
     "auto_origin_tls_kex": Kind(
         "Automatic key exchange",
         "Set automatic key exchange",
-        "Run originsec.cloudflare.harden. No origin can become unreachable by it.",
+        "It decides what Cloudflare offers first, and can lock nobody out. Run originsec.cloudflare.harden.",
     ),
     "origin_pqe": Kind(
         "Origin Post-Quantum Encryption",
@@ -187,7 +186,7 @@ class Posture:
         words = {
             "ssl_mode": _either(self.required_ssl_modes) if self.required_ssl_modes else None,
             "client_auth_enabled": _on(self.client_auth_enabled),
-            "certificate": _certificate_in_words(None, self.fingerprints[0]) if self.fingerprints else None,
+            "certificate": _either([one[:16] for one in self.fingerprints]) if self.fingerprints else None,
             "other_certificates": "none" if self.exclusive else None,
             "certificate_expiring": f"at least {self.min_days_remaining} days" if self._presents else None,
             "compliance_modes": None if self.compliance_modes is None else _listed(self.compliance_modes),
@@ -227,12 +226,11 @@ class Posture:
             yield _drift("certificate", ", ".join(["none is active", *pending]), wanted)
         else:
             if self.fingerprints and active["fingerprint_sha256"] not in self.fingerprints:
-                presented = _certificate_in_words(active["subject"], active["fingerprint_sha256"])
-                yield _drift("certificate", presented, self.in_words()["certificate"])
-            days = _days_remaining(active)
+                yield _drift("certificate", _certificate_in_words(active), self.in_words()["certificate"])
+            days = active["days_remaining"]
             if days is None or days < self.min_days_remaining:
                 kind = "certificate_expired" if days is not None and days < 0 else "certificate_expiring"
-                yield _drift(kind, _days_in_words(days), f"at least {self.min_days_remaining} days")
+                yield _drift(kind, days_in_words(days), f"at least {self.min_days_remaining} days")
         if self.exclusive:
             others = [
                 one
@@ -240,8 +238,7 @@ class Posture:
                 if one["fingerprint_sha256"] not in self.fingerprints and one["status"] not in _TO_BE_GONE
             ]
             if others:
-                names = [_certificate_in_words(one["subject"], one["fingerprint_sha256"]) for one in others]
-                yield _drift("other_certificates", _listed(names), "none")
+                yield _drift("other_certificates", _listed(map(_certificate_in_words, others)), "none")
 
 
 def audit(zone: str, result: Mapping[str, Any], posture: Posture) -> Row:
@@ -272,8 +269,8 @@ def _presented(active: Mapping[str, Any]) -> Certificate:
     return {
         "subject": clean(active["subject"] or "(cannot be parsed)"),
         "fingerprint_sha256": active["fingerprint_sha256"],
-        "not_after": active["not_after"] or active["expires_on"],
-        "days_remaining": _days_remaining(active),
+        "not_after": _text(active["not_after"] or active["expires_on"]),
+        "days_remaining": active["days_remaining"],
     }
 
 
@@ -347,24 +344,14 @@ def _drift(kind: str, found: str | None, wanted: str | None) -> Drift:
     return {"kind": kind, "found": clean(found or "unknown"), "wanted": clean(wanted or "unknown")}
 
 
-def _days_remaining(certificate: Mapping[str, Any]) -> int | None:
-    """As the module has it, or from Cloudflare's own idea of it where the certificate cannot be parsed."""
-    if certificate["days_remaining"] is not None:
-        return int(certificate["days_remaining"])
-    try:
-        expires = datetime.datetime.fromisoformat(str(certificate["expires_on"]).replace("Z", "+00:00"))
-        return (expires - datetime.datetime.now(datetime.timezone.utc)).days
-    except (ValueError, TypeError):  # no time, or one without a zone
-        return None
-
-
-def _certificate_in_words(subject: str | None, fingerprint: str | None) -> str:
+def _certificate_in_words(certificate: Mapping[str, Any]) -> str:
     """With as much of the fingerprint as tells certificates apart."""
-    short = fingerprint[:16] if fingerprint else "fingerprint unknown"
-    return f"{subject} ({short})" if subject else short
+    if not certificate["fingerprint_sha256"]:
+        return "one that cannot be parsed"
+    return f"{certificate['subject']} ({certificate['fingerprint_sha256'][:16]})"
 
 
-def _days_in_words(days: int | None) -> str:
+def days_in_words(days: int | None) -> str:
     if days is None:
         return "unknown"
     number = f"{abs(days)} {'day' if abs(days) == 1 else 'days'}"
@@ -385,7 +372,8 @@ def _either(texts: Sequence[str]) -> str:
 
 def _fingerprints(pem: str) -> tuple[str, ...]:
     """Of all certificates in a text. No authority's is ever presented, so nobody has to tell which one is the leaf."""
-    blocks = re.findall("-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END", pem.replace("\\n", "\n"), re.DOTALL)
+    text = pem.replace("\\r", "").replace("\\n", "\n")
+    blocks = re.findall("-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
     try:
         found = [base64.b64decode("".join(block.split()), validate=True) for block in blocks]
     except binascii.Error:

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _client_auth
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client, CloudflareError
 from ansible_collections.originsec.cloudflare.plugins.modules import (
     auto_origin_tls_kex,
@@ -128,7 +128,7 @@ def test_the_edge_has_to_present_the_wanted_certificate() -> None:
     assert drift(result(certificate(THEIRS)), certificate=OURS.pem) == [other]
     assert drift(result(certificate(OURS), certificate(THEIRS)), certificate=OURS.pem) == [other], "theirs is newer"
     assert drift(result(certificate(fingerprint_sha256=None, subject=None)), certificate=OURS.pem) == [
-        ("certificate", "fingerprint unknown", short(OURS))
+        ("certificate", "one that cannot be parsed", short(OURS))
     ]
 
 
@@ -137,6 +137,7 @@ def test_the_edge_has_to_present_the_wanted_certificate() -> None:
     [
         OURS.pem.replace("\n", "\r\n"),
         OURS.pem.replace("\n", "\\n"),
+        OURS.pem.replace("\n", "\\r\\n"),
         "  " + OURS.pem.replace("\n", "\n    "),
         f"Subject: ours\n{OURS.pem}and more",
         issue("authority", authority=True).pem + OURS.pem,
@@ -146,7 +147,9 @@ def test_the_edge_has_to_present_the_wanted_certificate() -> None:
 def test_the_wanted_certificate_is_known_however_it_is_written(mangled: str) -> None:
     found = result(certificate(OURS))
     assert drift(found, certificate=mangled, exclusive=True) == []
-    assert "certificate" in kinds(result(certificate(THEIRS)), certificate=mangled)
+    ((kind, _found, wanted),) = drift(result(certificate(THEIRS)), certificate=mangled)
+    assert kind == "certificate"
+    assert short(OURS) in wanted.split(" or ")
 
 
 def test_other_certificates_have_to_go_where_the_wanted_one_is_exclusive() -> None:
@@ -156,7 +159,7 @@ def test_other_certificates_have_to_go_where_the_wanted_one_is_exclusive() -> No
     ]
     assert drift(both, certificate=OURS.pem, exclusive=False) == []
     assert drift(both, exclusive=True, client_auth_enabled=True) == [], "without a certificate, nothing is superseded"
-    for status in ("pending_deletion", "deleted", "deletion_timed_out"):
+    for status in _client_auth._TO_BE_GONE:
         gone = result(certificate(THEIRS, status=status), certificate(OURS))
         assert drift(gone, certificate=OURS.pem, exclusive=True) == []
 
@@ -183,15 +186,15 @@ def test_an_expired_certificate_is_drift_even_where_no_days_are_asked_for() -> N
     assert kinds(result(certificate(days_remaining=0)), client_auth_enabled=True) == []
 
 
-def test_days_of_a_certificate_that_cannot_be_parsed_are_those_that_cloudflare_tells() -> None:
-    expires = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=12, hours=1)
-    unparsed = certificate(expires_on=expires.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-    found = result({**unparsed, **dict.fromkeys(("days_remaining", "not_after", "subject", "fingerprint_sha256"))})
-    row = audit("shop.example", found, Posture(client_auth_enabled=True, min_days_remaining=30))
+def test_a_certificate_that_cannot_be_parsed_is_drift() -> None:
+    unparsed = dict.fromkeys(("days_remaining", "not_after", "subject", "fingerprint_sha256"))
+    row = audit("shop.example", result(certificate(**unparsed)), Posture(client_auth_enabled=True))
     assert kinds_of(row) == ["certificate_expiring"]
-    assert row["certificate"]
-    assert row["certificate"]["days_remaining"] == 12
-    assert row["certificate"]["subject"] == "(cannot be parsed)"
+    assert row["certificate"] == {
+        **unparsed,
+        "subject": "(cannot be parsed)",
+        "not_after": "2027-02-01T00:00:00Z",  # as Cloudflare has it
+    }
 
 
 @pytest.mark.parametrize(
@@ -251,11 +254,11 @@ def test_text_of_others_cannot_move_a_cursor_or_turn_a_line_around() -> None:
     assert clean("a\x1b[31mb\r\nc\u202ed\u2028e\x00") == "a [31mb  c d e "
     assert clean("株式会社 Ünïcode") == "株式会社 Ünïcode"
     assert len(clean("x" * 10_000)) == 600
-    hostile = result(certificate(subject="CN=\x1b[2J"), ssl_mode="strict\r")
+    hostile = result(certificate(subject="CN=\x1b[2J", not_after="\x1b[2J"), ssl_mode="strict\r")
     row = audit("shop\x07.example", hostile, Posture(required_ssl_modes=("strict",)))
     assert all(text.isprintable() for text in (row["zone"], row["ssl_mode"], row["drift"][0]["found"]) if text)
     assert row["certificate"]
-    assert row["certificate"]["subject"] == "CN= [2J"
+    assert (row["certificate"]["subject"], row["certificate"]["not_after"]) == ("CN= [2J", " [2J")
 
 
 def test_every_kind_of_drift_can_be_told_and_says_what_to_do() -> None:
