@@ -145,6 +145,8 @@ def audit_zone(result: Mapping[str, Any], zone: str, posture: Mapping[str, Any])
         return audit(zone, result, Posture.from_variables(posture))
     except PostureError as error:
         raise AnsibleFilterError(str(error)) from error
+    except KeyError as missing:
+        raise AnsibleFilterError(f"The result has no {missing}: gather more subsets.") from missing
 
 
 class FilterModule:
