@@ -19,7 +19,7 @@ options:
     type: dict
     required: true
 seealso:
-  - plugin: originsec.cloudflare.audit_table
+  - plugin: originsec.cloudflare.audit_zone
     plugin_type: filter
   - plugin: originsec.cloudflare.audit_report
     plugin_type: filter

@@ -23,23 +23,32 @@ options:
     required: true
   format:
     description:
-      - What to make. In CSV, no cell is a formula for a spreadsheet.
+      - What to make.
+      - In V(csv), no cell is a formula for a spreadsheet.
+      - V(txt) is a table for a terminal, with aligned columns, and under it what Cloudflare answered where a zone could
+        not be read, and the totals.
     type: str
     required: true
     choices:
       - html
       - json
       - csv
+      - txt
   scope:
     description:
-      - What was audited, in words.
+      - What was audited, in words, for V(html) and V(json).
     type: str
     default: ""
+  limit:
+    description:
+      - How many zones O(format=txt) shows at most, the worst ones, with ten answers of Cloudflare.
+      - Of the others there is a count. Without it, all are shown.
+    type: int
 seealso:
   - plugin: originsec.cloudflare.audit_fleet
     plugin_type: filter
-  - plugin: originsec.cloudflare.audit_targets
-    plugin_type: filter
+  - ref: ansible_collections.originsec.cloudflare.docsite.guide_audit
+    description: A guide to audits.
 """
 
 EXAMPLES = r"""
@@ -48,6 +57,12 @@ EXAMPLES = r"""
     content: "{{ fleet | originsec.cloudflare.audit_report('html', scope='our shops') }}"
     dest: /srv/reports/shops.html
     mode: "0600"
+  vars:
+    fleet: "{{ rows | originsec.cloudflare.audit_fleet }}"
+
+- name: Show the ten worst zones
+  ansible.builtin.debug:
+    msg: "{{ (fleet | originsec.cloudflare.audit_report('txt', limit=10)).splitlines() }}"
   vars:
     fleet: "{{ rows | originsec.cloudflare.audit_fleet }}"
 """
@@ -59,18 +74,22 @@ _value:
 """
 
 import datetime
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._audit import Fleet
-from ..plugin_utils._audit_report import FORMATS, report
+if TYPE_CHECKING:
+    from ..plugin_utils._audit import Fleet
 
 
-def audit_report(fleet: Fleet, format: str, scope: str = "") -> str:
-    if format not in FORMATS:
-        raise AnsibleFilterError(f"The format must be one of {', '.join(FORMATS)}, not '{format}'.")
-    return report(fleet, format, scope, datetime.datetime.now(datetime.timezone.utc))
+def audit_report(fleet: Fleet, format: str, scope: str = "", limit: int | None = None) -> str:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._audit_report import report
+
+    try:
+        return report(fleet, format, scope, limit, datetime.datetime.now(datetime.timezone.utc))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

@@ -4,7 +4,7 @@
 
 # This plugin utility is private to the collection: it may change at any time.
 
-"""An audit as people get it: lines on a terminal, a page for a browser, JSON, CSV."""
+"""An audit as people get it: a page for a browser, JSON, CSV, and text for a terminal."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ import datetime
 import hashlib
 import io
 import json
-import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ._audit import KINDS, Fleet, Row, days_of, kinds_of
-
-FORMATS = ("html", "json", "csv")
+from ..module_utils._client import VERSION
+from ._audit import KINDS, Fleet, Row, days_in_words, days_of, kinds_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _COLUMNS = ("ZONE", "SSL MODE", "KEY EXCHANGE", "COMPLIANCE", "AOP", "CERTIFICATE", "DAYS", "DRIFT")
@@ -36,53 +34,49 @@ _MOST_ERRORS = 10
 _WEEKS = 52
 
 
-def targets(given: str | Sequence[str]) -> list[dict[str, str]]:
-    """Where reports go: path, format, and problem, which is blank where there is none. given: may have commas."""
-    paths = given.split(",") if isinstance(given, str) else given
-    resolved = (os.path.realpath(os.path.expanduser(path)) for path in map(str.strip, map(str, paths)) if path)
-    return [
-        {"path": path, "format": path.rpartition(".")[2].lower(), "problem": _problem(path)}
-        for path in dict.fromkeys(resolved)
-    ]
+def report(fleet: Fleet, format_: str, scope: str, limit: int | None, now: datetime.datetime) -> str:
+    """The whole text of a file. scope: what was audited, in words. limit: of the zones in txt. now: in UTC.
+
+    Raises ValueError for a format that there is not.
+    """
+    if format_ == "html":
+        return _html(fleet, scope, now)
+    if format_ == "json":
+        generated = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return json.dumps({"generated": generated, "scope": scope, **fleet}, indent=2, ensure_ascii=False) + "\n"
+    if format_ == "csv":
+        return _csv(fleet)
+    if format_ == "txt":
+        return "\n".join(_table(fleet, limit)) + "\n"
+    raise ValueError(f"The format must be html, json, csv or txt, not '{format_}'.")
 
 
-def _problem(path: str) -> str:
-    directory = os.path.dirname(path)
-    if not path.lower().endswith(tuple(f".{format_}" for format_ in FORMATS)):
-        return f"{path} must end in .html, .json or .csv, which says what to write."
-    if not os.path.isdir(directory):
-        return f"{path} cannot be written: there is no directory {directory}."
-    if os.path.isdir(path):
-        return f"{path} cannot be written: it is a directory."
-    if not os.access(directory, os.W_OK | os.X_OK):
-        return f"{path} cannot be written: there is no permission to write into {directory}."
-    return ""
+# ------------------------------------------------------------------------------------------------- for a terminal
 
 
-# ------------------------------------------------------------------------------------------------- on a terminal
-
-
-def table(fleet: Fleet, limit: int) -> list[str]:
-    """Aligned columns, the worst zones first and ``limit`` of them at most, and what they come to in the last line."""
+def _table(fleet: Fleet, limit: int | None) -> list[str]:
+    """Aligned columns, the worst zones first, and what they come to in the last line. With a limit, few errors, too."""
     rows = fleet["zones"][:limit]
     cells = [list(_COLUMNS), *([_plain(cell) for cell in _cells(row)] for row in rows)]
     widths = [max(map(_width, column)) for column in zip(*cells)]
     lines = ["  ".join(map(_padded, line, widths, range(len(line)))).rstrip() for line in cells]
-    left = fleet["zones"][limit:]
+    left = fleet["zones"][len(rows) :]
     if left:
-        bad = sum(row["status"] != "compliant" for row in left)
-        lines.append(f"and {len(left)} more, of which {bad or 'none'} {'is' if bad == 1 else 'are'} not as wanted")
+        lines.append(f"and {len(left)} more: {_counted(left)}")
     errors = [row for row in fleet["zones"] if row["error"]]
-    lines += ["", *(f"{row['zone']} could not be read: {row['error']}" for row in errors[:_MOST_ERRORS])]
-    return [*lines, *_sums(fleet["totals"])]
-
-
-def _sums(totals: dict[str, int]) -> Iterator[str]:
+    lines += ["", *(f"{row['zone']} could not be read: {row['error']}" for row in errors[: limit and _MOST_ERRORS])]
+    totals = fleet["totals"]
     soon = [f"{number} within {days} days" for days in (7, 30, 90) if (number := totals[f"expiring_in_{days}_days"])]
-    yield f"Certificates: {totals['expired']} expired, {', '.join(soon) or 'none within 90 days'}"
-    yield (
-        f"{totals['zones']} {'zone' if totals['zones'] == 1 else 'zones'}: {totals['compliant']} compliant, "
-        f"{totals['drift']} with drift, {totals['unreadable']} unreadable"
+    lines.append(f"Certificates: {totals['expired']} expired, {', '.join(soon) or 'none within 90 days'}")
+    lines.append(f"{totals['zones']} {'zone' if totals['zones'] == 1 else 'zones'}: {_counted(fleet['zones'])}")
+    return lines
+
+
+def _counted(rows: list[Row]) -> str:
+    statuses = [row["status"] for row in rows]
+    return (
+        f"{statuses.count('compliant')} compliant, {statuses.count('drift')} with drift, "
+        f"{statuses.count('unreadable')} unreadable"
     )
 
 
@@ -126,15 +120,7 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
-# ---------------------------------------------------------------------------------------------------- as a file
-
-
-def report(fleet: Fleet, format_: str, scope: str, now: datetime.datetime) -> str:
-    """The whole text of a file. format_: one of FORMATS. scope: what was audited, in words. now: in UTC."""
-    if format_ == "json":
-        generated = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return json.dumps({"generated": generated, "scope": scope, **fleet}, indent=2, ensure_ascii=False) + "\n"
-    return _csv(fleet) if format_ == "csv" else _html(fleet, scope, now)
+# ----------------------------------------------------------------------------------------------- for other programs
 
 
 def _csv(fleet: Fleet) -> str:
@@ -163,10 +149,10 @@ def _inert(value: Any) -> Any:
     return value
 
 
-def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
-    # Only here, since it brings requests with it, and Ansible imports every filter in each process that needs one
-    from ..module_utils._client import VERSION
+# -------------------------------------------------------------------------------------------------- for a browser
 
+
+def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -174,7 +160,7 @@ def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["urgency"] = urgency
+    environment.filters.update(urgency=urgency, days_in_words=days_in_words)
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("audit.css", "audit.js"))
     todo = [
         {"kind": kind, "task": one.task, "advice": one.advice, "rows": rows}
@@ -186,6 +172,7 @@ def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
     return environment.get_template("audit.html.j2").render(
         rows=fleet["zones"],
         totals=fleet["totals"],
+        verdict=_verdict(fleet["totals"]),
         kinds=KINDS,
         todo=todo,
         soon=soon[:5],
@@ -201,11 +188,19 @@ def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
     )
 
 
+def _verdict(totals: dict[str, int]) -> str:
+    zones, drift, unreadable = (totals[name] for name in ("zones", "drift", "unreadable"))
+    if not drift and not unreadable:
+        return "The zone is as wanted." if zones == 1 else f"All {zones:,} zones are as wanted."
+    of_all = f" of {zones:,} {'zone' if zones == 1 else 'zones'}"
+    told = [f"{drift:,}{of_all} {'is' if drift == 1 else 'are'} not as wanted"] if drift else []
+    if unreadable:
+        told.append(f"{unreadable:,}{'' if drift else of_all} could not be read")
+    return f"{', and '.join(told)}."
+
+
 def _content_security_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-# -------------------------------------------------------------------------------------------------- the picture
 
 
 @dataclass(frozen=True)

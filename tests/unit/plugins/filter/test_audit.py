@@ -7,24 +7,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.originsec.cloudflare.plugins.filter import (
-    audit_fleet,
-    audit_report,
-    audit_table,
-    audit_targets,
-    audit_zone,
-)
+from ansible_collections.originsec.cloudflare.plugins.filter import audit_fleet, audit_report, audit_zone
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit import certificate, result
 
-MODULES = {"audit_fleet": audit_fleet, "audit_report": audit_report, "audit_table": audit_table}
-MODULES |= {"audit_targets": audit_targets, "audit_zone": audit_zone}
+MODULES = {"audit_fleet": audit_fleet, "audit_report": audit_report, "audit_zone": audit_zone}
 
 
 def filtered(name: str, *arguments: Any, **options: Any) -> Any:
@@ -39,7 +31,7 @@ def test_each_is_documented_under_its_name(name: str) -> None:
     assert list(MODULES[name].FilterModule().filters()) == [name]
 
 
-def test_from_results_to_reports(tmp_path: Path) -> None:
+def test_from_results_to_reports() -> None:
     wanted = {"client_auth_enabled": True, "min_days_remaining": 30}
     rows = {
         "a.example": filtered("audit_zone", result(), "a.example", wanted),
@@ -49,16 +41,19 @@ def test_from_results_to_reports(tmp_path: Path) -> None:
     fleet = filtered("audit_fleet", rows)
     assert [row["zone"] for row in fleet["zones"]] == ["c.example", "b.example", "a.example"]
     assert fleet["zones"][0]["error"] == "Ansible could not work on this zone, and said why further up."
-    lines = filtered("audit_table", fleet)
+    lines = filtered("audit_report", fleet, "txt", limit=2).splitlines()
     assert lines[-1] == "3 zones: 1 compliant, 1 with drift, 1 unreadable"
-    assert "and 2 more, of which 1 is not as wanted" in filtered("audit_table", fleet, limit=1)
-    for target in filtered("audit_targets", [f"{tmp_path}/{name}" for name in ("a.html", "b.json", "c.csv")]):
-        assert target["problem"] == ""
-        assert "b.example" in filtered("audit_report", fleet, target["format"], scope="three")
+    assert "and 1 more: 1 compliant, 0 with drift, 0 unreadable" in lines
+    for choice in yaml.safe_load(audit_report.DOCUMENTATION)["options"]["format"]["choices"]:
+        assert "b.example" in filtered("audit_report", fleet, choice, scope="three")
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match="The format must be one of html, json, csv, not 'pdf'"):
+    with pytest.raises(AnsibleFilterError, match="The format must be html, json, csv or txt, not 'pdf'"):
         filtered("audit_report", {"zones": [], "totals": {}}, "pdf")
     with pytest.raises(AnsibleFilterError, match="zone_hardening_min_days_remaining must be a whole number"):
         filtered("audit_zone", result(), "a.example", {"min_days_remaining": "soon"})
+    found = result()
+    del found["origin_tls"]["origin_pqe"]
+    with pytest.raises(AnsibleFilterError, match="The result has no 'origin_pqe': gather more subsets"):
+        filtered("audit_zone", found, "a.example", {"origin_pqe": "off"})
