@@ -125,7 +125,7 @@ _value:
           found: none is active
           wanted: an active one
     wanted:
-      description: The posture in words, by the kinds of drift.
+      description: The posture in words, by the kinds of drift. V(null) where nothing is known of that.
       type: dict
       sample:
         client_auth_enabled: "on"

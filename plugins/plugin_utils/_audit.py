@@ -120,7 +120,8 @@ class Certificate(TypedDict):
 class Row(TypedDict):
     """What an audit says of a zone; everything but zone, status, error and drift is None where it was not read.
 
-    status: compliant, drift or unreadable. error: why it is unreadable. wanted: the posture, in words.
+    status: compliant, drift or unreadable. error: why it is unreadable. wanted: the posture in words, None where a task
+    failed before anybody knew it.
     """
 
     zone: str
@@ -134,7 +135,7 @@ class Row(TypedDict):
     client_auth_enabled: bool | None
     certificate: Certificate | None
     drift: list[Drift]
-    wanted: dict[str, str]
+    wanted: dict[str, str] | None
 
 
 class Fleet(TypedDict):
@@ -287,7 +288,7 @@ def unreadable(zone: str, error: str, posture: Posture | None = None) -> Row:
         "client_auth_enabled": None,
         "certificate": None,
         "drift": [],
-        "wanted": posture.in_words() if posture else {},
+        "wanted": posture.in_words() if posture else None,
     }
 
 

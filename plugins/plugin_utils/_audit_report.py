@@ -168,7 +168,7 @@ def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
         if (rows := [(number, row) for number, row in enumerate(fleet["zones"], 1) if kind in kinds_of(row)])
     ]
     soon = sorted((row for row in fleet["zones"] if days_of(row) is not None), key=lambda row: days_of(row) or 0)
-    postures = Counter(tuple(row["wanted"].items()) for row in fleet["zones"])
+    postures = Counter(tuple(row["wanted"].items()) for row in fleet["zones"] if row["wanted"] is not None)
     return environment.get_template("audit.html.j2").render(
         rows=fleet["zones"],
         totals=fleet["totals"],

@@ -127,6 +127,14 @@ def test_no_part_of_it_is_beside_the_window(open_page: Open, width: int, scripts
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_name_is_broken_that_fits(open_page: Open, width: int) -> None:
+    page = open_page(width=width)
+    first = page.locator(".soon li").first
+    assert first.locator("bdi").evaluate("name => name.getBoundingClientRect().height") < 30, "one line"
+    assert first.locator("bdi, .left").all_inner_texts() == ["api9.example", "expired 6 days ago"]
+
+
 def test_without_scripts_it_has_everything_but_the_sorting(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
     assert page.locator("#zones button").count() == 0

@@ -187,7 +187,7 @@ def test_an_expired_certificate_is_drift_even_where_no_days_are_asked_for() -> N
 
 
 def test_a_certificate_that_cannot_be_parsed_is_drift() -> None:
-    unparsed = dict.fromkeys(("days_remaining", "not_after", "subject", "fingerprint_sha256"))
+    unparsed: dict[str, Any] = dict.fromkeys(("days_remaining", "not_after", "subject", "fingerprint_sha256"))
     row = audit("shop.example", result(certificate(**unparsed)), Posture(client_auth_enabled=True))
     assert kinds_of(row) == ["certificate_expiring"]
     assert row["certificate"] == {

@@ -228,7 +228,9 @@ def test_the_page_says_what_was_wanted() -> None:
     text = rendered(row("a"), row("b"), *others, unreadable("c", "why"))
     assert "<h3>Of 2 zones</h3>" in text
     assert "<dt>Certificate validity</dt><dd><bdi>at least 30 days</bdi></dd>" in text
-    assert "And 3 other combinations" in text
+    assert "And 2 other combinations" in text, "of what was wanted of c, nothing is known"
+    assert "Nothing in particular." in rendered(audit("a", result(), Posture()))
+    assert "Nothing in particular." not in rendered(unreadable("a", "why"))
 
 
 def test_the_page_without_a_certificate_has_no_picture() -> None:
