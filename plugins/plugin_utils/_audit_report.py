@@ -240,11 +240,12 @@ _GUTTER = 4.0  # is as wide as the bars of what has expired, and of what expires
 
 
 def timeline(rows: Iterable[Row], today: datetime.date) -> Timeline:
-    days = [left for row in rows if (left := days_of(row)) is not None]
-    weeks = Counter(min(max(left // 7, -1), _WEEKS) for left in days)
-    highest = max(weeks.values(), default=0)
+    weeks: dict[int, list[int]] = {}
+    for days in sorted(left for row in rows if (left := days_of(row)) is not None):
+        weeks.setdefault(min(max(days // 7, -1), _WEEKS), []).append(days)
+    highest = max(map(len, weeks.values()), default=0)
     bars = []
-    for week, count in sorted(weeks.items()):
+    for week, expiring in weeks.items():
         start = today + datetime.timedelta(weeks=week)
         when = f"in the week from {start:%Y-%m-%d}"
         x, width = _place(week * 7), (_RIGHT - _LEFT) / _WEEKS
@@ -252,8 +253,7 @@ def timeline(rows: Iterable[Row], today: datetime.date) -> Timeline:
             x, width, when = 0.0, _GUTTER, "already"
         elif week == _WEEKS:
             x, width, when = 100 - _GUTTER, _GUTTER, f"after {start:%Y-%m-%d}"
-        earliest = min(left for left in days if min(max(left // 7, -1), _WEEKS) == week)
-        bars.append(Bar(x, width, count / highest, count, urgency(earliest), when))
+        bars.append(Bar(x, width, len(expiring) / highest, len(expiring), urgency(expiring[0]), when))
     months = [day for offset in range(20, _WEEKS * 7) if (day := today + datetime.timedelta(offset)).day == 1]
     return Timeline(
         bars,
