@@ -44,7 +44,7 @@ KINDS = {
     "unreadable": Kind(
         "Could not be read",
         "Find out why zones cannot be read",
-        "Nothing is known of them, so nothing can be promised. The table has the answer of Cloudflare. Usually the "
+        "Nothing is known of them, so nothing can be promised. The table has what was answered. Usually the "
         "token lacks the permission Zone Settings Read or SSL and Certificates Read, or does not include the zone.",
     ),
     "certificate_expired": Kind(
