@@ -23,7 +23,7 @@ test: $(VENV)/bin/nox ## Run every check on the newest ansible-core that a Pytho
 	$(VENV)/bin/nox $(NOX_ARGS)
 
 matrix: $(VENV)/bin/nox ## Run every check on every ansible-core and Python that is supported
-	$(VENV)/bin/nox --session lint units sanity integration collection $(NOX_ARGS)
+	$(VENV)/bin/nox --session lint units browser sanity integration collection $(NOX_ARGS)
 
 bench: $(VENV)/bin/nox ## Measure what a zone costs, and write it into the guide; BENCH_ARGS go to tests/benchmarks/benchmark.py
 	$(VENV)/bin/nox --session bench -- $(BENCH_ARGS)
