@@ -70,7 +70,7 @@ class Fleet:
             [
                 *self.prefix,
                 str(TOOLS / "ansible-playbook"),
-                f"originsec.cloudflare.{playbook}",
+                playbook if playbook.endswith(".yml") else f"originsec.cloudflare.{playbook}",
                 *([] if named else ["-iinventory.json"]),
                 *arguments,
             ],
