@@ -17,7 +17,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +31,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 TREE = Path(__file__).resolve().parents[3]
 COLLECTIONS = TREE.parents[2]
 TOOLS = Path(sys.executable).parent
+
+NAMES = ("shop.example", "blog.example", "api.example")
+TOKEN = "canary-token-of-the-cloudflare-api"
+PASSPHRASE = "canary-passphrase-of-the-private-key"
 
 MODULE = """\
 #!/usr/bin/python
@@ -190,6 +196,18 @@ def could_be_playbook(path: Path) -> bool:
 # ----------------------------------------------------------------------------------------------------- its jobs
 
 
+def sliced(inventory: dict[str, Any], number: int, count: int) -> dict[str, Any]:
+    """Slice ``number`` of ``count``: Inventory.get_script_data deals the hosts out in the order of their names."""
+    variables = inventory["_meta"]["hostvars"]
+    hosts = sorted(variables)[number - 1 :: count]
+    groups = {
+        name: {**group, "hosts": [host for host in group.get("hosts", []) if host in hosts]}
+        for name, group in inventory.items()
+        if name != "_meta"
+    }
+    return {**groups, "_meta": {"hostvars": {host: variables[host] for host in hosts}}}
+
+
 @dataclass
 class Credential:
     """A credential with its type, as the setup playbook asked for them."""
@@ -249,6 +267,8 @@ class Job:
     playbook: str = "playbooks/harden.yml"
     arguments: str = ""
     id: str = "1"
+    node: Executor | None = None
+    """Where the worker is started, if not here."""
 
     def __post_init__(self) -> None:
         self.private, self.worker = self.directory / "private", self.directory / "worker"
@@ -285,7 +305,8 @@ class Job:
 
         options = ["-p", self.playbook, "-i", self.id]
         stream = self._runner("transmit", str(self.private), *options, given=b"")
-        stream = self._runner("worker", "--private-data-dir", str(self.worker), given=stream)
+        work = partial(self._runner, "worker", "--private-data-dir", str(self.worker), given=stream)
+        stream = self.node.submit(work).result() if self.node else work()
         self._runner("process", str(self.private), "-i", self.id, given=stream)
         return self
 

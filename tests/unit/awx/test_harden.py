@@ -9,15 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import Controller, Credential, Job
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, TOKEN, Controller, Credential, Job
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
-
-NAMES = ("shop.example", "blog.example", "api.example")
-TOKEN = "canary-token-of-the-cloudflare-api"
-PASSPHRASE = "canary-passphrase-of-the-private-key"
 
 LEAK = """\
 - hosts: zones
@@ -29,60 +23,6 @@ LEAK = """\
     - ansible.builtin.debug:
         msg: "{{ lookup('ansible.builtin.file', lookup('ansible.builtin.env', 'CLOUDFLARE_CLIENT_KEY_FILE')) }}"
 """
-
-
-@pytest.fixture
-def zones(emulator: Emulator) -> list[Zone]:
-    emulator.add_token(token=TOKEN)
-    return [emulator.add_zone(name) for name in NAMES]
-
-
-@pytest.fixture(scope="session")
-def encrypted_key(client_certificate: Issued) -> str:
-    return client_certificate.encoded_key(passphrase=PASSPHRASE)
-
-
-@pytest.fixture(scope="session")
-def secrets(client_certificate: Issued, encrypted_key: str) -> list[str]:
-    """What must be in no artifact: whatever form the key has, line by line, since JSON breaks lines otherwise."""
-    lines = [*client_certificate.key_pem.splitlines(), *encrypted_key.splitlines()]
-    return [TOKEN, PASSPHRASE, *(line for line in lines if not line.startswith("-----"))]
-
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Controller:
-    controller = Controller(tmp_path_factory.mktemp("controller"))
-    assert controller.set_up({"awx_setup_zones": NAMES}) == 0, controller.output
-    return controller
-
-
-@pytest.fixture
-def credentials(
-    asked: Controller, emulator: Emulator, client_certificate: Issued, encrypted_key: str
-) -> list[Credential]:
-    filled_in = {
-        "Cloudflare API": {"api_token": TOKEN, "api_email": "", "api_base_url": emulator.url},
-        "Cloudflare client certificate": {
-            "certificate": client_certificate.pem,
-            "private_key": encrypted_key,
-            "private_key_passphrase": PASSPHRASE,
-        },
-    }
-    types = asked.asked("credential_type")
-    return [Credential(filled_in[name], types[name]["injectors"]) for name in filled_in]
-
-
-@pytest.fixture
-def answers(asked: Controller) -> dict[str, Any]:
-    """Of somebody who leaves every question of the survey as it is."""
-    questions = asked.asked("job_template")["Harden zones"]["survey_spec"]["spec"]
-    return {question["variable"]: question["default"] for question in questions}
-
-
-@pytest.fixture
-def inventory(zones: list[Zone]) -> dict[str, Any]:
-    variables = {zone.name: {"cloudflare_zone_id": zone.id} for zone in zones}
-    return {"zones": {"hosts": list(variables)}, "_meta": {"hostvars": variables}}
 
 
 def test_harden(

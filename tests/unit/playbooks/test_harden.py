@@ -98,7 +98,7 @@ BATCHES = [
 
 @pytest.mark.parametrize(("bad", "begun"), [(None, 3), ("zone5.example", 1), ("zone4.example", 2)])
 def test_canaries(fleet: Fleet, bad: str | None, begun: int) -> None:
-    """One, verified, then ten, then the rest. What fails is put back, what is beside it done, and nothing else begun."""
+    """One, verified, then ten, then the rest. What fails is put back, those beside it are done, nothing else is begun."""
     canaries = {"hosts": {"server.example": {}, "zone5.example": {}, "zone9.example": {}}}
     (fleet.directory / "canaries.json").write_text(json.dumps({"canaries": canaries}))
     fleet.emulator.faults.insert(0, Fault(path=f"//site/{bad}", status=520, times=10**6))
@@ -118,3 +118,24 @@ def test_canaries(fleet: Fleet, bad: str | None, begun: int) -> None:
         assert {about(fleet, exchange) for exchange in of_batch if "site" in exchange.path} == set(batch)
         journal = journal[len(of_batch) :]
     assert journal == []
+
+
+def test_two_hundred_zones_under_a_quota(fleet: Fleet) -> None:
+    """Listed by the inventory plugin; every fourth is new. As with Cloudflare's, they do not fit into one window."""
+    emulator, client_certificate = fleet.emulator, (fleet.directory / "client.pem").read_text()
+    for number in range(ZONES, 200):
+        emulator.add_zone(f"zone{number}.example")
+    zones = list(emulator.zones.values())
+    for zone in zones:
+        if zone not in zones[::4]:
+            emulator.upload(zone, client_certificate)
+            zone.kex_enabled = zone.aop_enabled = True
+    emulator.quota, emulator.window, emulator.block = 700, 25, 25
+    fleet.hosts, fleet.variables = {}, {}
+    (fleet.directory / "zones.cloudflare.yml").write_text("plugin: originsec.cloudflare.zones\n")
+    run = fleet.run("harden", "-izones.cloudflare.yml", **FILES)
+    assert run.returncode == 0, run.output
+    assert Counter(exchange.status for exchange in emulator.journal) == {200: 4 + 50 * 13 + 150 * 4}
+    assert "seconds for Cloudflare's rate limit" in run.output
+    assert all(zone.kex_enabled and zone.aop_enabled and len(emulator.active(zone)) == 1 for zone in zones)
+    assert said(run) == [200, 800, 4600, 1200, 5, 25]
