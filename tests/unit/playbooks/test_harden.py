@@ -98,9 +98,9 @@ BATCHES = [
 
 @pytest.mark.parametrize(("bad", "begun"), [(None, 3), ("zone5.example", 1), ("zone4.example", 2)])
 def test_canaries(fleet: Fleet, bad: str | None, begun: int) -> None:
-    """One, verified, then ten, then the rest. What fails is put back, those beside it are done, nothing else is begun."""
-    canaries = {"hosts": {"server.example": {}, "zone5.example": {}, "zone9.example": {}}}
-    (fleet.directory / "canaries.json").write_text(json.dumps({"canaries": canaries}))
+    """One, verified, then ten, then the rest. What fails is put back, those beside it are done, no others are begun."""
+    canaries = dict.fromkeys(("server.example", "zone5.example", "zone9.example"))
+    (fleet.directory / "canaries.json").write_text(json.dumps({"canaries": {"hosts": canaries}}))
     fleet.emulator.faults.insert(0, Fault(path=f"//site/{bad}", status=520, times=10**6))
     run = fleet.run("harden_canary", "-icanaries.json", **FILES, ANSIBLE_STRATEGY="free")
     assert run.returncode == (2 if bad else 0), run.output
