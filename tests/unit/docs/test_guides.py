@@ -140,12 +140,24 @@ def test_rotation(
     assert all(exchange.active for exchange in emulator.journal if exchange.path.count("/") > 2)
 
 
-def test_fleet(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str]) -> None:
+def test_fleet(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], client_certificate: Issued) -> None:
+    (tmp_path / "client.pem").write_text(client_certificate.pem)
+    (tmp_path / "client.key").write_text(client_certificate.key_pem)
     output = follow("guide_fleet.rst", tmp_path, **cloudflare)
     assert "@canaries:\n  |  |--blog.example" in output
     assert output.count("@zones:") == 4
+    assert output.count("2 zones: 8 requests if nothing is to change") == 6
+    assert "max_fail_percentage with the free strategy" not in output, "where none was given"
     paths = [exchange.path for exchange in emulator.journal]
-    assert (paths.count("/zones"), len(set(paths))) == (5, 7), "one from the cache, one ad-hoc command"
+    assert paths.count("/zones") == 5 + 6, "one from the cache"
+    assert all(zone.aop_enabled and zone.kex_enabled for zone in emulator.zones.values())
+
+
+def test_zones_an_hour() -> None:
+    """What the requests of each zone, to which other tests hold role and audit, make of the limit less its tenth."""
+    rows = re.findall(r"\n     - (\d+)\n     - (\d+)\n     - ([\d,]+)\n", (GUIDES / "guide_fleet.rst").read_text())
+    figures = {int(requests): (int(zones), int(hourly.replace(",", ""))) for requests, zones, hourly in rows}
+    assert figures == {requests: (1080 // requests, 12 * 1080 // requests) for requests in (4, 5, 13, 23)}
 
 
 def test_awx(tmp_path: Path, cloudflare: dict[str, str]) -> None:
