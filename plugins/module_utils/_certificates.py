@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime
+import ipaddress
 import re
 import traceback
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ try:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
-    from cryptography.x509.oid import ExtendedKeyUsageOID
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     # All that cryptography was seen to raise for DER that is not quite a certificate
     _UNREADABLE = (
@@ -53,6 +55,14 @@ _KEY_TYPES = {
     "2.16.840.1.101.3.4.3.18": "ml-dsa-65",
     "2.16.840.1.101.3.4.3.19": "ml-dsa-87",
 }
+
+# A key of ML-DSA in PKCS#8 that is more than its seed (RFC 9881): the seed with the expanded key, as OpenSSL writes it,
+# or the expanded key alone. The first group is the algorithm, the second the seed.
+_EXPANDED = re.compile(
+    rb"\x30\x82..\x02\x01[\x00\x01](\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03[\x11-\x13])"
+    rb"\x04\x82..(?:\x30\x82..\x04\x20(.{32})|)\x04\x82",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +110,7 @@ def load_client_certificate(text: str, private_key: str, passphrase: str | None)
         key_pem = _unknown_key(private_key)
         warnings.append(
             f"cryptography {cryptography.__version__} does not know the algorithm of the certificate's key "
-            f"({_key_type(leaf)}), so it was not checked that the private key belongs to it, nor that it is encoded as "
-            "Cloudflare wants it (for ML-DSA: the seed only); a newer one does both."
+            f"({_key_type(leaf)}), so it was not checked that the private key belongs to it; a newer one does."
         )
     _check_leaf(leaf)
     if not _allows_client_authentication(leaf):
@@ -125,6 +134,43 @@ _DESCRIPTION = (
     *("fingerprint_sha256", "subject", "issuer", "serial_number", "signature", "not_before", "not_after"),
     *("days_remaining", "expired", "key_type", "key_size", "certificate"),
 )
+
+
+_SERVER = ("subject", "issuer", "not_after", "days_remaining")
+
+
+def describe_server(pem: str, server_name: str) -> dict[str, Any]:
+    """What results say of the certificate that a server shows; all None where it cannot be read.
+
+    server_name: in lower-case ASCII, or an IP address.
+    """
+    try:
+        certificate = _certificates(pem)[0]
+    except InputError:
+        return dict.fromkeys((*_SERVER, "names", "matches_server_name"))
+    description, names = _description(certificate), _server_names(certificate)
+    return {
+        **{key: description[key] for key in _SERVER},
+        "names": names,
+        "matches_server_name": any(_covers(name.lower().rstrip("."), server_name) for name in names),
+    }
+
+
+def _server_names(certificate: x509.Certificate) -> list[str]:
+    """Its alternative names, or else its common names, which Cloudflare takes as well."""
+    names: list[str] = []
+    with contextlib.suppress(x509.ExtensionNotFound, *_UNREADABLE):
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+    return names or [str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+
+
+def _covers(name: str, server_name: str) -> bool:
+    """Whether a name of a certificate, which may begin with ``*.``, is that of the server (RFC 9525)."""
+    try:
+        return name == str(ipaddress.ip_address(server_name))
+    except ValueError:
+        return name in (server_name, f"*.{server_name.partition('.')[2]}")
 
 
 def pem_blocks(text: str) -> list[tuple[str, str]]:
@@ -245,7 +291,10 @@ def _load_key(text: str, passphrase: str | None) -> Any:
     except _UNREADABLE:
         # Without the cause, whose words are OpenSSL's and might quote what it read
         if encrypted:
-            message = "private_key cannot be decrypted: private_key_passphrase is wrong, or the key is damaged."
+            message = (
+                "private_key cannot be decrypted: private_key_passphrase is wrong, the key is damaged, or it is one of "
+                "ML-DSA that holds more than its seed: decrypt that with 'openssl pkey' first."
+            )
         else:
             message = "private_key cannot be parsed. Was it copied whole? 'openssl pkey -check -noout' tells more."
         raise InputError(message) from None
@@ -265,7 +314,7 @@ def _key_block(text: str) -> str:
     blocks = pem_blocks(text)
     keys = [pem for label, pem in blocks if label.endswith("PRIVATE KEY")]
     if len(keys) == 1 and "OPENSSH" not in keys[0]:
-        return keys[0]
+        return _seed_only(keys[0])
     labels = {label for label, _pem in blocks}
     if len(keys) > 1:
         raise InputError("private_key holds more than one private key: give the one of the certificate.")
@@ -277,6 +326,24 @@ def _key_block(text: str) -> str:
         "private_key holds no private key in PEM ('-----BEGIN PRIVATE KEY-----'). "
         "It takes the text, not the path: for a file use lookup('ansible.builtin.file', path)."
     )
+
+
+def _seed_only(pem: str) -> str:
+    """The key in the only encoding of ML-DSA that Cloudflare and cryptography take; any other key as it is."""
+    try:
+        found = _EXPANDED.match(_decoded(pem))
+    except ValueError:
+        return pem  # encrypted, or damaged: whoever loads it will tell
+    if not found:
+        return pem
+    algorithm, seed = found.groups()
+    if not seed:
+        raise InputError(
+            "private_key is one of ML-DSA in its expanded form, and Cloudflare takes the seed only, which cannot be "
+            "computed from it. Give the file that the key was made in, if it has the seed; else make another key."
+        )
+    der = b"\x30\x34\x02\x01\x00" + algorithm + b"\x04\x22\x80\x20" + seed
+    return _rewrapped("PRIVATE KEY", base64.b64encode(der).decode())
 
 
 def _public_key(certificate: x509.Certificate) -> bytes | None:

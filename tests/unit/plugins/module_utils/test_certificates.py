@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
+import ipaddress
 import re
 import textwrap
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates
 from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import (
     describe,
+    describe_server,
     load_certificate,
     load_client_certificate,
     pem_blocks,
@@ -254,18 +257,105 @@ def test_an_unknown_algorithm_needs_pkcs8(client_certificate: Issued) -> None:
         load_client_certificate(pem, client_certificate.encoded_key("TraditionalOpenSSL"), None)
 
 
+STRENGTHS = [44, 65, 87]
+
+
 @pytest.mark.skipif(mldsa is None, reason="cryptography is older than ML-DSA")
-@pytest.mark.parametrize("strength", [44, 65, 87])
+@pytest.mark.parametrize("strength", STRENGTHS)
 def test_ml_dsa(strength: int) -> None:
     key = getattr(mldsa, f"MLDSA{strength}PrivateKey").generate()
     issued = issue(key=key)
     loaded = load_client_certificate(issued.pem, issued.key_pem, None)
     assert loaded.description["key_type"] == loaded.description["signature"] == f"ml-dsa-{strength}"
+    assert loaded.description["key_size"] is None
     assert loaded.warnings == ()
-    der = serialization.load_pem_private_key((loaded.private_key or "").encode(), None).private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    assert loaded.private_key == ml_dsa_key(strength, key.private_bytes_raw())
+    encrypted = issued.encoded_key(passphrase=SECRET)
+    assert load_client_certificate(issued.pem, encrypted, SECRET).private_key == loaded.private_key
+    with pytest.raises(InputError, match="private_key does not belong to certificate"):
+        load_client_certificate(issued.pem, ml_dsa_key(strength, bytes(32)), None)
+
+
+@pytest.mark.skipif(mldsa is None, reason="cryptography is older than ML-DSA")
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_ml_dsa_as_openssl_writes_it(strength: int) -> None:
+    crypto = pytest.importorskip("OpenSSL.crypto")
+    key = getattr(mldsa, f"MLDSA{strength}PrivateKey").generate()
+    issued = issue(key=key)
+    loaded = crypto.load_privatekey(crypto.FILETYPE_PEM, issued.key_pem)
+    written = crypto.dump_privatekey(crypto.FILETYPE_PEM, loaded).decode()
+    assert len(written) > 4 * len(issued.key_pem)  # the expanded key as well
+    for text in (written, textwrap.indent(written, "  "), written.replace("\n", "\\n")):
+        assert load_client_certificate(issued.pem, text, None).private_key == issued.key_pem
+    encrypted = crypto.dump_privatekey(crypto.FILETYPE_PEM, loaded, "aes256", SECRET.encode()).decode()
+    with pytest.raises(InputError, match="decrypt that with 'openssl pkey' first"):
+        load_client_certificate(issued.pem, encrypted, SECRET)
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("encoding", ["seed", "both", "expanded"])
+def test_ml_dsa_of_another_implementation(strength: int, encoding: str) -> None:
+    """dilithium-py shares no code with OpenSSL; what is around its keys and signatures is written here."""
+    ml_dsa = pytest.importorskip("dilithium_py.ml_dsa", reason="needs the package dilithium-py")
+    scheme = getattr(ml_dsa, f"ML_DSA_{strength}")
+    seed = bytes(range(strength, strength + 32))
+    public, expanded = scheme.key_derive(seed)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    dates = [(now + datetime.timedelta(days=days)).strftime("%y%m%d%H%M%SZ").encode() for days in (-1, 9)]
+    name = der(0x30, der(0x31, der(0x30, b"\x06\x03\x55\x04\x03", der(0x0C, b"other"))))
+    algorithm = ml_dsa_algorithm(strength)
+    signed = der(
+        0x30,
+        *(b"\xa0\x03\x02\x01\x02", b"\x02\x01\x07", algorithm, name),
+        *(der(0x30, *(der(0x17, date) for date in dates)), name, der(0x30, algorithm, der(0x03, b"\0", public))),
     )
-    assert len(der) == 54  # the seed and nothing else
+    signature = scheme.sign(expanded, signed)
+    pem = pem_of("CERTIFICATE", der(0x30, signed, algorithm, der(0x03, b"\0", signature)))
+    loaded_certificate = load_certificate(pem)
+    assert loaded_certificate.description["key_type"] == f"ml-dsa-{strength}"
+    assert loaded_certificate.description["subject"] == "CN=other"
+    key = ml_dsa_key(strength, seed, expanded if encoding != "seed" else b"", encoding)
+    if encoding == "expanded":
+        with pytest.raises(InputError, match="seed only, which cannot be computed from it") as caught:
+            load_client_certificate(pem, key, None)
+        assert key.splitlines()[2] not in str(caught.value)
+        return
+    loaded = load_client_certificate(pem, key, None)
+    assert loaded.private_key == ml_dsa_key(strength, seed)
+    if mldsa is None:
+        assert len(loaded.warnings) == 1
+        assert f"(ml-dsa-{strength}), so it was not checked that the private key belongs" in loaded.warnings[0]
+    else:
+        assert loaded.warnings == ()
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        certificate.public_key().verify(signature, signed)  # type: ignore[call-arg, union-attr]
+
+
+def ml_dsa_algorithm(strength: int) -> bytes:
+    return bytes.fromhex("300b06096086480165030403") + {44: b"\x11", 65: b"\x12", 87: b"\x13"}[strength]
+
+
+def ml_dsa_key(strength: int, seed: bytes, expanded: bytes = b"", encoding: str = "seed") -> str:
+    """PKCS#8 in one of the three encodings of RFC 9881."""
+    choices = {
+        "seed": lambda: der(0x80, seed),
+        "expanded": lambda: der(0x04, expanded),
+        "both": lambda: der(0x30, der(0x04, seed), der(0x04, expanded)),
+    }
+    key = der(0x30, b"\x02\x01\x00", ml_dsa_algorithm(strength), der(0x04, choices[encoding]()))
+    return pem_of("PRIVATE KEY", key)
+
+
+def der(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def pem_of(label: str, content: bytes) -> str:
+    lines = textwrap.wrap(base64.b64encode(content).decode(), 64)
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
 
 
 @pytest.mark.parametrize("error", ["the traceback", None])
@@ -311,6 +401,54 @@ def test_describe_what_cannot_be_read(pem: object) -> None:
     assert set(description) == set(describe(ISSUED.pem))
     assert description.pop("certificate") == (pem if isinstance(pem, str) else None)
     assert set(description.values()) == {None}
+
+
+SERVER_NAMES = [
+    (["shop.example.com"], "shop.example.com", True),
+    (["SHOP.Example.com."], "shop.example.com", True),
+    (["other.example.com", "shop.example.com"], "shop.example.com", True),
+    (["*.example.com"], "shop.example.com", True),
+    (["*.example.com"], "example.com", False),
+    (["*.example.com"], "a.shop.example.com", False),
+    (["*.0.0.1", "x.0.0.1"], "127.0.0.1", False),
+    (["127.0.0.1"], "127.0.0.1", True),
+    (["2001:db8::1"], "2001:db8::1", True),
+    (["localhost"], "localhost", True),
+    ([], "the.common.name", True),
+    (["shop.example.com"], "the.common.name", False),
+]
+
+
+@pytest.mark.parametrize(("names", "server_name", "matches"), SERVER_NAMES)
+def test_describe_server(names: list[str], server_name: str, matches: bool) -> None:
+    issued = issue("the.common.name", ends=-3, starts=-9)
+    builder = x509.CertificateBuilder(
+        *(issued.certificate.issuer, issued.certificate.subject, issued.key.public_key(), 7),
+        *(issued.certificate.not_valid_before_utc, issued.certificate.not_valid_after_utc),
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), False)
+    certificate = builder.sign(issued.key, hashes.SHA256())
+    assert describe_server(certificate.public_bytes(serialization.Encoding.PEM).decode(), server_name) == {
+        "subject": "CN=the.common.name",
+        "issuer": "CN=the.common.name",
+        "not_after": certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "days_remaining": -4,
+        "names": names or ["the.common.name"],
+        "matches_server_name": matches,
+    }
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    with contextlib.suppress(ValueError):
+        return x509.IPAddress(ipaddress.ip_address(name))
+    return x509.DNSName(name)
+
+
+def test_describe_a_server_that_cannot_be_read() -> None:
+    described = describe_server("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----", "example.com")
+    assert set(described.values()) == {None}
+    assert set(described) == set(describe_server(ISSUED.pem, "example.com"))
 
 
 # ------------------------------------------------------------------------------------------- properties
