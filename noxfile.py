@@ -35,7 +35,10 @@ CORES = {
     "2.21": Core("3.13", "25.2"),
 }
 OLDEST_MODULE_PYTHON, NEWEST_MODULE_PYTHON = "3.9", "3.13"
-UNIT_TEST_PACKAGES = ("ansible-builder", "ansible-runner", "cloudflare", "hypothesis", "pytest", "pytest-cov")
+UNIT_TEST_PACKAGES = (
+    *("ansible-builder", "ansible-runner", "cloudflare", "dilithium-py", "hypothesis", "pyOpenSSL", "pytest"),
+    "pytest-cov",
+)
 
 TREE = Path(__file__).resolve().parent
 COLLECTION = Path("ansible_collections", "originsec", "cloudflare")
@@ -150,7 +153,7 @@ def integration(session: nox.Session, core: str, module_python: str) -> None:
         external=True,
     )
     python = str(modules / "bin" / "python")
-    session.run(python, "-m", "pip", "install", "-r", "requirements.txt", external=True)
+    session.run(python, "-m", "pip", "install", "-r", "requirements.txt", "pyOpenSSL>=26", external=True)
     # In Ansible's own process they would run on its Python.
     if module_python != session.python:
         Path("tests", "integration", "integration_config.yml").write_text("originsec_cloudflare_in_process: false\n")

@@ -40,7 +40,7 @@ VERSIONS = {"1.0": SSL.TLS1_VERSION, "1.1": SSL.TLS1_1_VERSION, "1.2": SSL.TLS1_
 NO_CERTIFICATE, BAD_CERTIFICATE = "No required SSL certificate was sent", "The SSL certificate error"
 
 _SECONDS = 10
-"""How long a connection may keep the origin waiting."""
+"""How long to wait at the end for what goes on."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,19 @@ _Self = TypeVar("_Self", bound="_Listener")
 
 
 class _Listener:
-    """A socket with a thread for each connection; all are closed at the end."""
+    """A socket with a thread for each connection; all are closed at the end, and over."""
 
     def __init__(self, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
         self._closing = False
         self.host = host
         self.port: int = self._socket.getsockname()[1]
 
     def __enter__(self: _Self) -> _Self:
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -93,14 +93,21 @@ class _Listener:
         for one in list(self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-        self._thread.join(_SECONDS)
+        for thread in list(self._threads):
+            thread.join(_SECONDS)
+
+    def _start(self, action: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=action, args=arguments, daemon=True)
+        self._threads = [one for one in self._threads if one.is_alive()]
+        thread.start()
+        self._threads.append(thread)
 
     def _accept(self) -> None:
         while not self._closing:
             with contextlib.suppress(OSError):
                 one, _address = self._socket.accept()
                 self._open.add(one)
-                threading.Thread(target=self._run, args=(one,), daemon=True).start()
+                self._start(self._run, one)
 
     def _run(self, one: socket.socket) -> None:
         try:
@@ -187,12 +194,12 @@ class Origin(_Listener):
         told = Connection()
         self.connections.append(told)
         one.settimeout(None)  # pyOpenSSL knows no time limits; __exit__ ends what hangs
-        connection = SSL.Connection(self._context(), one)
+        context = self._context()
+        context.set_tlsext_servername_callback(lambda hello: _note_name(told, hello))
+        connection = SSL.Connection(context, one)
         connection.set_accept_state()
         try:
             connection.do_handshake()
-            name = connection.get_servername()
-            told.server_name = name.decode() if name else None
             told.version, told.group = connection.get_protocol_version_name(), connection.get_group_name()
             presented = connection.get_peer_certificate(as_cryptography=True)
             told.client = presented.fingerprint(hashes.SHA256()).hex() if presented else None
@@ -220,6 +227,11 @@ class Origin(_Listener):
         self.requests.append(Request(method, path, headers, told.client, status))
         head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode()
         connection.sendall(head + (b"" if method == "HEAD" else content))
+
+
+def _note_name(told: Connection, hello: SSL.Connection) -> None:
+    name = hello.get_servername()
+    told.server_name = name.decode() if name else None
 
 
 class Firewall(_Listener):
