@@ -45,9 +45,10 @@ Run = Callable[[Params, Client, bool], Outcome]
 """From the options, the client and check mode to the outcome. Raises CloudflareError."""
 
 
-class _Module(AnsibleModule):
+class DiscreetModule(AnsibleModule):
+    """One that keeps private keys out of the system's log."""
+
     def _log_invocation(self) -> None:
-        # The system's log is the first to get the options.
         self.no_log_values.update(_texts_with_keys(self.params))
         super()._log_invocation()
 
@@ -86,7 +87,7 @@ class CloudflareModule:
 
     def main(self) -> None:
         """Run in a process of its own."""
-        module = _Module(argument_spec=self.argument_spec, supports_check_mode=True)
+        module = DiscreetModule(argument_spec=self.argument_spec, supports_check_mode=True)
         answer = self.answer(module.params, module.check_mode, module._diff)
         module.no_log_values.update(answer.secrets)
         for warning in answer.warnings:

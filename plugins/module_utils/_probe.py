@@ -43,11 +43,15 @@ _BOTH = "*X25519MLKEM768:*X25519:P-256:P-384:P-521"  # with a key share for each
 
 _READ_SERVER_HELLO = b"SSLv3/TLS read server hello"
 _READ_CERTIFICATE_REQUEST = b"SSLv3/TLS read server certificate request"
+_WROTE_CERTIFICATE = b"SSLv3/TLS write client certificate"  # or that there is none
 _WROTE_PROOF_OF_KEY = b"SSLv3/TLS write certificate verify"
 
 # What nginx answers over HTTP in place of an alert: these, or 400 with a text of its own
 _CERTIFICATE_STATUSES = (495, 496)
 _CERTIFICATE_TEXT = re.compile("No required SSL certificate was sent|The SSL certificate error")
+
+_FORBIDDEN = (401, 403)
+"""What may be about the client certificate, or about anything else."""
 
 _T = TypeVar("_T")
 
@@ -108,7 +112,7 @@ def _client_certificate(params: Mapping[str, Any]) -> ClientCertificate | None:
     try:
         _context(client)
     except (SSL.Error, crypto.Error) as error:
-        raise InputError(f"certificate is of no use to OpenSSL: {error}.") from None
+        raise InputError(f"certificate is of no use to OpenSSL: {_reason(error)}.") from None
     return client
 
 
@@ -116,6 +120,7 @@ def _context(client: ClientCertificate | None = None) -> SSL.Context:
     """Of a client that judges nothing: neither the server's certificate, nor how old its algorithms are."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_VERSION)
+    context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
     context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
     if client:
         leaf, *chain = (
@@ -166,6 +171,11 @@ class _Seen:
         return _READ_CERTIFICATE_REQUEST in self.states
 
     @property
+    def answered(self) -> bool:
+        """Whether it was told which one, or that there is none; before that, a failure has nothing to do with it."""
+        return _WROTE_CERTIFICATE in self.states
+
+    @property
     def presented(self) -> bool:
         """Whether it got one, which it does not where the client has none that it can use."""
         return _WROTE_PROOF_OF_KEY in self.states
@@ -173,7 +183,7 @@ class _Seen:
     @property
     def refused(self) -> bool:
         """Whether it refused what it got, or that it got none; by TLS or over HTTP."""
-        return self.requested and bool(self.complaint or (self.failure and not self.silent))
+        return self.answered and bool(self.complaint or (self.failure and not self.silent))
 
     @property
     def usable(self) -> bool:
@@ -263,13 +273,15 @@ def _difference(target: Target, first: _Seen, second: _Seen) -> str:
 
 def _about(target: Target, client: ClientCertificate, seen: _Seen) -> list[str]:
     """What is to be said of the connection with the client certificate, if anything."""
-    if seen.requested and not seen.presented:
+    if seen.answered and not seen.presented:
         kind = client.description["key_type"]
         return [f"{target} takes no client certificate of the type {kind} in {seen.version}, so it was not presented."]
     if seen.silent and seen.finished:
         return [f"{target} {seen.failure} after the handshake, so the client certificate counts as accepted."]
     if seen.failure or seen.complaint:
         return [f"{target} {seen.failure or seen.complaint} when the client certificate was presented."]
+    if seen.status in _FORBIDDEN:
+        return [f"{target} answered {seen.status}, also with the client certificate, which counts as accepted."]
     return []
 
 
@@ -301,29 +313,43 @@ class _Edge:
         except OSError as error:
             seen.failure, seen.silent = f"cannot be reached: {error.strerror or error}", True
         except SSL.Error as error:
-            reason = error.args[0][-1][2] if error.args and error.args[0] else "an unknown error"
             if seen.alert:  # such as "tlsv13 alert certificate required" and "tlsv1 unrecognized name"
-                seen.failure = f"refused with the TLS alert '{re.sub(r'^[^ ]+ (alert )?', '', reason)}'"
+                seen.failure = f"refused with the TLS alert '{re.sub('^[^ ]+ (alert )?', '', _reason(error))}'"
             else:
-                seen.failure = f"speaks no TLS that OpenSSL takes ({reason})"
+                seen.failure = f"speaks no TLS that OpenSSL takes ({_reason(error)})"
         return seen
 
     def _connected(self, deadline: float) -> socket.socket:
-        problem: OSError | None = None
+        problem = OSError("it has no address")
         for position, address in enumerate(self._addresses):
-            family, kind, protocol, _name, where = address
-            one = socket.socket(family, kind, protocol)
             try:
                 # Each gets its share of the time, so that one that drops packets does not use up all of it
-                one.settimeout(_remaining(deadline) / (len(self._addresses) - position))
-                one.connect(where)
+                one = _connected(address, _remaining(deadline) / (len(self._addresses) - position))
             except OSError as error:
-                one.close()
                 problem = error
             else:
                 self._addresses = [address]
                 return one
-        raise problem or OSError("it has no address")
+        raise problem
+
+
+def _connected(address: Any, timeout: float) -> socket.socket:
+    """address: as of getaddrinfo."""
+    family, kind, protocol, _name, where = address
+    one = socket.socket(family, kind, protocol)
+    try:
+        one.settimeout(timeout)
+        one.connect(where)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _reason(error: Exception) -> str:
+    """What OpenSSL began with: its errors come as a list, the cause first."""
+    told = error.args[0] if error.args else None
+    return str(told[0][2] if isinstance(told, list) and told else told or "an unknown error")
 
 
 def _remaining(deadline: float) -> float:
@@ -401,7 +427,7 @@ def _ask(wire: _Wire, target: Target) -> None:
     answer = ""
     try:
         # 400 may be about anything: the text tells
-        while len(answer) < _ENOUGH and not re.match(r"HTTP/1\.[01] (?!400)\d", answer):
+        while len(answer) < _ENOUGH and not re.match(r"HTTP/1\.[01] (?!400)\d{3}", answer):
             answer += wire.until_done(lambda: wire.tls.recv(_ENOUGH)).decode("latin-1")
     except (OSError, SSL.Error):
         if not answer:

@@ -211,7 +211,10 @@ client_certificate_required:
   sample: false
 client_certificate_accepted:
   description:
-    - Whether the origin accepted O(certificate). V(null) if it was not given, or not asked for.
+    - Whether the origin accepted O(certificate). V(null) if it was not given, not asked for, or if that could not be
+      found out.
+    - V(true) as well where the origin answers 401 or 403 with O(certificate) and without, which may be about anything;
+      RV(error) says so.
   returned: success
   type: bool
   sample: true
@@ -225,7 +228,7 @@ error:
 from ansible.module_utils.basic import missing_required_lib
 
 from ..module_utils._client import InputError, MissingLibraryError
-from ..module_utils._module import _Module
+from ..module_utils._module import DiscreetModule
 from ..module_utils._probe import Target, probe
 
 SPEC = {
@@ -240,14 +243,16 @@ SPEC = {
 
 
 def main() -> None:
-    module = _Module(argument_spec=SPEC, supports_check_mode=True)
+    module = DiscreetModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        result = probe(Target.from_options(module.params))
+        target = Target.from_options(module.params)
     except MissingLibraryError as error:
         module.fail_json(msg=missing_required_lib(error.library), exception=error.import_traceback)
     except InputError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    for warning in target.client.warnings if target.client else ():
+        module.warn(warning)
+    module.exit_json(changed=False, **probe(target))
 
 
 if __name__ == "__main__":

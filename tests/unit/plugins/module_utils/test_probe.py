@@ -188,6 +188,12 @@ def _slowly(one: socket.socket) -> None:
         time.sleep(0.05)
 
 
+def _begins_a_huge_record(one: socket.socket) -> None:
+    """Which OpenSSL calls a failure of the record layer in the end."""
+    one.sendall(bytes.fromhex("16 0303 4000") + bytes(30000))
+    one.recv(9999)
+
+
 def _knows_no_such_name(one: socket.socket) -> None:
     one.recv(9999)
     one.sendall(bytes.fromhex("15030300020270"))
@@ -201,8 +207,9 @@ def _knows_no_such_name(one: socket.socket) -> None:
         (_slowly, "did not answer within 1 seconds, with"),
         (lambda one: one.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"), "speaks no TLS that OpenSSL takes (wrong version"),
         (_knows_no_such_name, "refused with the TLS alert 'unrecognized name', with"),
+        (_begins_a_huge_record, "speaks no TLS that OpenSSL takes (wrong version number), with"),
     ],
-    ids=["silent", "closes", "drips", "SSH", "unknown name"],
+    ids=["silent", "closes", "drips", "SSH", "unknown name", "garbage"],
 )
 def test_what_speaks_no_tls(answer: Callable[[socket.socket], object], error: str) -> None:
     started = time.monotonic()
@@ -214,6 +221,19 @@ def test_what_speaks_no_tls(answer: Callable[[socket.socket], object], error: st
     assert result.pop("reachable") is False
     assert result.pop("error")
     assert set(result.values()) == {None}
+
+
+def test_an_origin_from_before_secure_renegotiation() -> None:
+    """Its handshake goes on after the ServerHello, which OpenSSL refuses unless told otherwise."""
+
+    def begin(one: socket.socket) -> None:
+        one.recv(9999)
+        one.sendall(bytes.fromhex("16 0301 002a 02 000026 0301" + 32 * "aa" + "00 002f 00"))
+
+    with answering(begin) as port:
+        result = probed(port)
+    assert result["tls_version"] == "TLSv1"
+    assert result["error"].startswith(f"127.0.0.1:{port} closed the connection, with")
 
 
 def test_what_cannot_be_reached() -> None:
@@ -240,6 +260,20 @@ def test_each_address_gets_its_share_of_the_time(server: Issued, monkeypatch: py
             result = probed(origin.port, timeout=2)
     assert of(result, "reachable", "error") == (True, None)
     assert 0.9 < time.monotonic() - started < 1.9  # half of it, once
+
+
+def test_an_address_of_a_family_that_this_machine_does_not_have(
+    server: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as IPv6 where the kernel is without it."""
+    with Origin(server.pem, server.key_pem) as origin:
+        families = (socket.AF_UNSPEC, socket.AF_INET)
+        found = [(family, socket.SOCK_STREAM, 6, "", ("127.0.0.1", origin.port)) for family in families]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_keywords: found)
+        assert of(probed(origin.port), "reachable", "error") == (True, None)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_keywords: found[:1])
+        error = probed(origin.port)["error"]
+    assert error == f"127.0.0.1:{origin.port} cannot be reached: Address family not supported by protocol."
 
 
 def test_ipv6(server: Issued) -> None:
@@ -348,6 +382,10 @@ def test_statuses_without_a_word_of_the_certificate(
     with Origin(server.pem, server.key_pem, status=status, **settings) as origin:
         result = probed(origin.port, client)
     assert of(result, "client_certificate_required", "client_certificate_accepted") == (required, accepted)
+    assert (result["error"] or "") == {
+        400: "",
+        403: f"127.0.0.1:{origin.port} answered 403, also with the client certificate, which counts as accepted.",
+    }.get(status, f"127.0.0.1:{origin.port} answered {status} when the client certificate was presented.")
 
 
 def test_a_status_that_the_certificate_changes(server: Issued, client: Issued, authority: Issued) -> None:
@@ -361,6 +399,43 @@ def test_a_status_that_the_certificate_changes(server: Issued, client: Issued, a
         result = probed(origin.port, client)
     keys = ("client_certificate_required", "client_certificate_accepted", "error")
     assert of(result, *keys) == (True, True, None)
+
+
+def test_a_refusal_that_comes_byte_by_byte(server: Issued, client: Issued, authority: Issued) -> None:
+    class Slow(Origin):
+        def _answer(self, connection: Any, told: Any) -> None:
+            connection.recv(65536)
+            for byte in b"HTTP/1.1 496 Whatever\r\n\r\n":
+                connection.sendall(bytes([byte]))
+                time.sleep(0.01)
+
+    settings: dict[str, Any] = {"client_certificates": "optional", "client_ca": authority.pem}
+    with Slow(server.pem, server.key_pem, **settings) as origin:
+        result = probed(origin.port, client)
+    assert of(result, "client_certificate_required", "client_certificate_accepted") == (True, False)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_failure_before_the_client_certificate_is_no_refusal(server: Issued, client: Issued, version: str) -> None:
+    """The last byte of what the origin sends first is damaged on the way, when it has asked for one already."""
+
+    def relay(one: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", origin.port)) as further:
+            further.sendall(one.recv(65536))
+            further.settimeout(0.1)
+            flight = b""
+            with contextlib.suppress(socket.timeout):
+                while data := further.recv(65536):
+                    flight += data
+            one.sendall(flight[:-1] + bytes([flight[-1] ^ 1]))
+            one.recv(65536)
+
+    settings: dict[str, Any] = {"client_certificates": "optional", "versions": (version, version)}
+    with Origin(server.pem, server.key_pem, client_ca=client.pem, **settings) as origin, answering(relay) as port:
+        result = probed(port, client)
+    keys = ("reachable", "client_certificate_required", "client_certificate_accepted")
+    assert of(result, *keys) == (False, None, None)
+    assert "speaks no TLS that OpenSSL takes" in result["error"]
 
 
 def test_an_origin_that_never_answers_a_request(server: Issued, client: Issued, authority: Issued) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.originsec.cloudflare.plugins.modules import origin_tls_probe
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.modules.test_documentation import undocumented
@@ -104,6 +106,23 @@ def test_a_certificate_that_origins_would_refuse_anyway() -> None:
     result = run_module(origin_tls_probe, options)
     assert result["failed"] is True
     assert "certificate (CN=expired) expired on" in result["msg"]
+
+
+@needs_pyopenssl
+def test_warnings_of_the_certificate() -> None:
+    server = issue("server", usage=ExtendedKeyUsageOID.SERVER_AUTH)
+    options = {"host": "origin.invalid", "certificate": server.pem, "private_key": server.key_pem}
+    (warning,) = run_module(origin_tls_probe, options)["warnings"]
+    assert "extended key usage without clientAuth: origins will refuse it" in str(warning)
+
+
+@needs_pyopenssl
+def test_a_certificate_that_tls_has_no_use_for() -> None:
+    agreement = issue("client", issuer=issue("authority", authority=True), key=x25519.X25519PrivateKey.generate())
+    options = {"host": "127.0.0.1", "certificate": agreement.pem, "private_key": agreement.key_pem}
+    result = run_module(origin_tls_probe, options)
+    assert result["failed"] is True
+    assert result["msg"] == "certificate is of no use to OpenSSL: unknown certificate type."
 
 
 def test_a_missing_library_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
