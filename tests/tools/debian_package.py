@@ -13,6 +13,8 @@ sources and what is installed already.
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,22 +33,35 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def program(name: str, package: str, cache: Path) -> Program:
-    """The program that is installed, else that of the package; raises FileNotFoundError where there is no apt-get."""
+def program(name: str, package: str, cache: Path, suite: str = "") -> Program:
+    """The program that is installed, else that of the package; that of the package if it is to be of a certain suite.
+
+    Raises FileNotFoundError where there is no apt-get, and with a suite where this is not Debian.
+    """
     installed = os.pathsep.join([os.environ.get("PATH", os.defpath), *(f"/{directory}" for directory in PROGRAMS)])
-    if path := shutil.which(name, path=installed):
+    if not suite and (path := shutil.which(name, path=installed)):
         return Program(path)
-    tree = unpacked(cache, package)
+    tree = unpacked(cache, package, suite=suite)
     path = shutil.which(name, path=os.pathsep.join(str(tree / directory) for directory in PROGRAMS))
     if path is None:
         raise LookupError(f"The package {package} has no program {name}.")
-    libraries = {str(library.parent) for library in tree.glob("**/lib*.so.*")}
-    return Program(path, {"LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries))} if libraries else {})
+    libraries = os.pathsep.join(sorted({str(library.parent) for library in tree.glob("**/lib*.so.*")}))
+    if suite:
+        # Its C library may be newer than the system's, and has to be loaded by what belongs to it
+        loader = next(tree.glob("**/ld-linux*.so.*"))
+        script = tree / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.join([str(loader), "--library-path", libraries, path])} "$@"\n')
+        script.chmod(0o755)
+        return Program(str(script))
+    return Program(path, {"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
-def unpacked(cache: Path, *packages: str) -> Path:
-    """The tree of these packages, with what they depend on and the system does not have."""
-    tree = cache / "+".join(packages)
+def unpacked(cache: Path, *packages: str, suite: str = "") -> Path:
+    """The tree of these packages, with what they depend on and the system does not have.
+
+    suite: of Debian, such as trixie, in place of the system's; then with everything that they depend on.
+    """
+    tree = cache / "+".join([*filter(None, [suite]), *packages])
     if tree.is_dir():
         return tree
     cache.mkdir(parents=True, exist_ok=True)
@@ -63,6 +78,14 @@ def unpacked(cache: Path, *packages: str) -> Path:
             "Debug::NoLocking": "1",  # of the system's own state, which is only read
             "APT::Sandbox::User": "",
         }
+        if suite:
+            (work / "sources").write_text(_source(suite))
+            (work / "status").touch()
+            options |= {
+                "Dir::Etc::SourceList": work / "sources",
+                "Dir::Etc::SourceParts": "-",
+                "Dir::State::status": work / "status",
+            }
         apt = ["apt-get", "--quiet=2", *(f"--option={name}={value}" for name, value in options.items())]
         _run(*apt, "update")
         _run(*apt, "install", "--download-only", "--no-install-recommends", "--yes", *packages)
@@ -75,6 +98,15 @@ def unpacked(cache: Path, *packages: str) -> Path:
             if not tree.is_dir():
                 raise
     return tree
+
+
+def _source(suite: str) -> str:
+    """From the same place as what the system has."""
+    directory = Path("/etc/apt")
+    for path in (*directory.glob("sources.list"), *directory.glob("sources.list.d/*")):
+        if found := re.search(r"\S+://\S+/debian/?(?=\s)", path.read_text()):
+            return f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {found[0]} {suite} main\n"
+    raise FileNotFoundError("APT has no source of Debian.")
 
 
 def _run(*command: str) -> None:

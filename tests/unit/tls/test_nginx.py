@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The probe against Debian's nginx, which judges a client certificate over HTTP, in each of its modes."""
+"""The probe against nginx, which judges a client certificate over HTTP: the system's, and one that is post-quantum."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._probe import Target, probe
-from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
+from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+from ansible_collections.originsec.cloudflare.tests.unit.tls.debian import POST_QUANTUM, ml_dsa_pair, of_debian
 
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
-TREE = Path(__file__).parents[3]
 CONFIGURATION = """
 daemon off;
 master_process off;
@@ -53,17 +53,15 @@ http {{
 
 @pytest.fixture(scope="module")
 def nginx() -> Program:
-    try:
-        return program("nginx", "nginx", TREE / "tests" / "output" / "debian")
-    except FileNotFoundError as error:
-        pytest.skip(f"nginx is not installed, and this is not Debian: {error}")
+    return of_debian("nginx")
 
 
 @contextlib.contextmanager
-def serving(nginx: Program, directory: Path, mode: str, protocol: str, authority: Issued) -> Iterator[int]:
+def serving(nginx: Program, directory: Path, mode: str, protocol: str, authority: str) -> Iterator[int]:
+    """authority: its certificate, in PEM."""
     server = issue("shop.example.com", usage=ExtendedKeyUsageOID.SERVER_AUTH)
     (directory / "server.pem").write_text(server.pem + server.key_pem)
-    (directory / "authority.pem").write_text(authority.pem)
+    (directory / "authority.pem").write_text(authority)
     with socket.create_server(("127.0.0.1", 0)) as one:
         port: int = one.getsockname()[1]
     path = directory / "nginx.conf"
@@ -84,17 +82,22 @@ def serving(nginx: Program, directory: Path, mode: str, protocol: str, authority
         process.wait(10)
 
 
+def probed(port: int, certificate: str, private_key: str) -> dict[str, Any]:
+    options = {"host": "127.0.0.1", "port": port, "server_name": "shop.example.com", "timeout": 10}
+    pair = {"certificate": certificate, "private_key": private_key, "private_key_passphrase": None}
+    return probe(Target.from_options({**options, **pair}))
+
+
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
 @pytest.mark.parametrize("mode", ["off", "optional", "on"])
 def test_modes(nginx: Program, tmp_path: Path, mode: str, protocol: str, other_certificate: Issued) -> None:
     authority = issue("authority", authority=True, usage=None)
     client = issue("client", issuer=authority)
-    options: dict[str, Any] = {"host": "127.0.0.1", "server_name": "shop.example.com", "private_key_passphrase": None}
-    results = {}
-    with serving(nginx, tmp_path, mode, protocol, authority) as port:
-        for name, one in {"trusted": client, "untrusted": other_certificate}.items():
-            given = {**options, "certificate": one.pem, "private_key": one.key_pem, "port": port, "timeout": 10}
-            results[name] = probe(Target.from_options(given))
+    with serving(nginx, tmp_path, mode, protocol, authority.pem) as port:
+        results = {
+            name: probed(port, one.pem, one.key_pem)
+            for name, one in {"trusted": client, "untrusted": other_certificate}.items()
+        }
     asked = mode != "off"
     for name, result in results.items():
         assert (result["reachable"], result["tls_version"], result["classical_supported"]) == (True, protocol, True)
@@ -104,3 +107,15 @@ def test_modes(nginx: Program, tmp_path: Path, mode: str, protocol: str, other_c
     assert results["trusted"]["error"] is None
     complaint = "answered 400 (The SSL certificate error) when the client certificate was presented."
     assert results["untrusted"]["error"] == (f"127.0.0.1:{port} {complaint}" if asked else None)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_post_quantum(openssl: Program, tmp_path: Path, client_certificate: Issued, trusted: bool) -> None:
+    """Key exchange and client certificate, both with an OpenSSL that is not the one of cryptography."""
+    certificate, key = ml_dsa_pair(openssl, tmp_path, 65)
+    authority = certificate if trusted else client_certificate.pem
+    with serving(of_debian("nginx", POST_QUANTUM), tmp_path, "on", "TLSv1.3", authority) as port:
+        result = probed(port, certificate, key)
+    assert (result["group"], result["post_quantum"], result["classical_supported"]) == ("X25519MLKEM768", True, True)
+    assert (result["client_certificate_required"], result["client_certificate_accepted"]) == (True, trusted)
+    assert ("The SSL certificate error" in (result["error"] or "")) is not trusted

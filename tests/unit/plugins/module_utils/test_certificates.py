@@ -277,6 +277,7 @@ def test_ml_dsa(strength: int) -> None:
 
 
 @pytest.mark.skipif(mldsa is None, reason="cryptography is older than ML-DSA")
+@pytest.mark.filterwarnings("ignore:dump_privatekey is deprecated")
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_ml_dsa_as_openssl_writes_it(strength: int) -> None:
     crypto = pytest.importorskip("OpenSSL.crypto")
