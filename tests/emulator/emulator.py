@@ -213,6 +213,8 @@ class Certificate:
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     deleted_at: float | None = None
     deletion_times_out: bool = False
+    private_key: str = field(default="", repr=False)
+    """For the edge alone: nothing that the API or the control door answers holds it."""
 
     def pem(self) -> str:
         """Never the text that was uploaded: other line breaks, no newline at the end."""
@@ -239,6 +241,10 @@ class Zone:
     compliance_modes: list[str] = field(default_factory=list)
     aop_enabled: bool = False
     certificates: dict[str, Certificate] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    """Where the edge finds the origin, as host:port by scheme; nobody listens on what is not there."""
+    origin_authorities: str = ""
+    """Whom the edge trusts to issue the origin's certificate, in PEM."""
     modified_on: dict[str, str] = field(default_factory=dict)
     changed_at: float = -math.inf
     """When its client certificates were last changed, on the emulator's clock."""
@@ -476,10 +482,16 @@ class Emulator:
         """The ids of the zone's active certificates; the last one is what the edge presents."""
         return [id_ for id_, certificate in zone.certificates.items() if self.status(certificate) == "active"]
 
-    def upload(self, zone: Zone, certificate_pem: str) -> Certificate:
+    def presented(self, zone: Zone) -> Certificate | None:
+        """What the edge presents to the zone's origins at this moment."""
+        with self._lock:
+            active = self.active(zone) if zone.aop_enabled else []
+            return zone.certificates[active[-1]] if active else None
+
+    def upload(self, zone: Zone, certificate_pem: str, private_key: str = "") -> Certificate:
         """A certificate that is in the zone already, whatever the API would have said of it."""
         parsed = ParsedCertificate.from_der(_pem_blocks(certificate_pem)[0][1])
-        certificate = Certificate(parsed, _timestamp(), self.now(), self.deployment_times_out)
+        certificate = Certificate(parsed, _timestamp(), self.now(), self.deployment_times_out, private_key=private_key)
         zone.certificates[certificate.id] = certificate
         return certificate
 
@@ -842,7 +854,7 @@ class Emulator:
             if other.parsed.der == parsed.der and self.status(other) != "deleted":
                 raise RefusalError(400, 1406, "This certificate has already been submitted for this zone.")
         self._change(call.zone)
-        return self._describe(self.upload(call.zone, pem), status="initializing")
+        return self._describe(self.upload(call.zone, pem, key), status="initializing")
 
     def _certificate(self, call: _Call) -> Certificate:
         if call.certificate_id not in call.zone.certificates:
