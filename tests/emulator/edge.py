@@ -58,11 +58,15 @@ class _PullError(Exception):
 
 
 class Edge:
-    """timeout: seconds that an origin may take to accept a connection, and to say the next word."""
+    """timeout: seconds that an origin may take to accept a connection, and to say the next word.
+
+    answers: what every visitor got, with the name that was asked for.
+    """
 
     def __init__(self, emulator: Emulator, timeout: float = 10.0) -> None:
         self._emulator = emulator
         self.timeout = timeout
+        self.answers: list[tuple[str, Answer]] = []
 
         class Front(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -99,6 +103,11 @@ class Edge:
 
     def pull(self, host: str, path: str = "/") -> Answer:
         """What a visitor gets: the origin's answer, or the edge's own where there is none."""
+        answer = self._answer(host, path)
+        self.answers.append((host, answer))
+        return answer
+
+    def _answer(self, host: str, path: str) -> Answer:
         zone = next((zone for zone in list(self._emulator.zones.values()) if zone.name == host), None)
         if zone is None:
             return Answer(409, b"error code: 1001\n")  # assumed

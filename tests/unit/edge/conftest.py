@@ -6,29 +6,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("OpenSSL", reason="pyOpenSSL is not installed, or too old a cryptography is")
-
-from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, TREE, environment
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
 from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
+from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Harden
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
-VERIFY = {
-    "zone_hardening_verify_urls": ["http://{{ inventory_hostname }}/"],
-    "zone_hardening_verify_retries": 1,
-    "zone_hardening_verify_delay": 0,
-}
+if TYPE_CHECKING:  # it needs pyOpenSSL, and tests are skipped before they need it
+    from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +48,8 @@ def server() -> Issued:
 
 @pytest.fixture
 def edge(emulator: Emulator) -> Iterator[Edge]:
+    from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
+
     with Edge(emulator) as edge:
         yield edge
 
@@ -64,45 +58,6 @@ def edge(emulator: Emulator) -> Iterator[Edge]:
 def nginx(tmp_path: Path, nginx_program: Program, server: Issued) -> Callable[[str, list[Issued]], Nginx]:
     """Of ``ssl_verify_client`` and the authorities in ``ssl_client_certificate``."""
     return lambda verify, trusted: Nginx(nginx_program, tmp_path / "nginx", server, trusted, verify)
-
-
-def client(certificate: Issued) -> dict[str, Any]:
-    """The variables of a zone whose edge is to present it."""
-    return {"zone_hardening_certificate": certificate.pem, "zone_hardening_private_key": certificate.key_pem}
-
-
-@dataclass
-class Harden:
-    """The playbook, as it is run on an inventory, where every name of a site leads to the edge."""
-
-    directory: Path
-    emulator: Emulator
-    edge: Edge
-    token: str
-
-    def __call__(self, zones: dict[str, dict[str, Any]], expected: int = 0) -> str:
-        """What it printed. zones: the variables of each; expected: how it ends."""
-        self.emulator.journal.clear()
-        inventory = self.directory / "inventory.json"
-        inventory.write_text(json.dumps({"zones": {"hosts": zones, "vars": VERIFY}}))
-        finished = subprocess.run(
-            [str(TOOLS / "ansible-playbook"), "-i", str(inventory), "originsec.cloudflare.harden"],
-            env=environment(
-                self.directory,
-                ANSIBLE_REMOTE_TMP=str(self.directory / "remote"),
-                CLOUDFLARE_API_TOKEN=self.token,
-                CLOUDFLARE_BASE_URL=self.emulator.url,
-                http_proxy=self.edge.url,
-                no_proxy="127.0.0.1",
-            ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert finished.returncode == expected, finished.stdout
-        return finished.stdout
 
 
 @pytest.fixture

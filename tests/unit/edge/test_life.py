@@ -14,38 +14,40 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.serialization import Encoding
+
+pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
+
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.origin.origin import HYBRID, Origin
-from ansible_collections.originsec.cloudflare.tests.unit.edge.conftest import Harden, client
+from ansible_collections.originsec.cloudflare.tests.origin.origin import HYBRID, NO_CERTIFICATE, Origin
 from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
+from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Harden, client
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
-
-VISITORS = 2
 
 
 @contextlib.contextmanager
-def visited(edge: Edge, name: str) -> Iterator[list[int]]:
-    """While it lasts, visitors keep coming. The list holds what each was answered, 0 for nothing."""
-    statuses: list[int] = []
+def visited(edge: Edge, *zones: Zone) -> Iterator[dict[str, list[int]]]:
+    """While it lasts, each has a visitor who keeps coming. The lists hold what they were answered, 0 for nothing."""
+    statuses: dict[str, list[int]] = {zone.name: [] for zone in zones}
     over = threading.Event()
 
-    def visit() -> None:
+    def visit(name: str) -> None:
         connection = http.client.HTTPConnection(edge.url.removeprefix("http://"), timeout=30)
         while not over.wait(0.02):
             try:
                 connection.request("GET", "/", headers={"Host": name})
                 answer = connection.getresponse()
                 answer.read()
-                statuses.append(answer.status)
+                statuses[name].append(answer.status)
             except (OSError, http.client.HTTPException):
                 connection.close()
-                statuses.append(0)
+                statuses[name].append(0)
         connection.close()
 
-    visitors = [threading.Thread(target=visit) for _visitor in range(VISITORS)]
+    visitors = [threading.Thread(target=visit, args=(name,)) for name in statuses]
     for visitor in visitors:
         visitor.start()
     try:
@@ -56,63 +58,102 @@ def visited(edge: Edge, name: str) -> Iterator[list[int]]:
             visitor.join()
 
 
-def more(statuses: list[int], number: int = 20) -> None:
-    """Wait until so many more have been answered."""
-    wanted = len(statuses) + number
+def more(statuses: dict[str, list[int]], number: int = 20) -> dict[str, int]:
+    """Wait until every site has answered so many more; how many it has answered now."""
+    wanted = {name: len(one) + number for name, one in statuses.items()}
     deadline = time.monotonic() + 30
-    while len(statuses) < wanted:
+    while any(len(statuses[name]) < wanted[name] for name in wanted):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    return {name: len(one) for name, one in statuses.items()}
 
 
-def straight_to(nginx: Nginx, scheme: str = "https") -> tuple[int, str]:
-    """Past the edge, without a certificate."""
-    answer = requests.get(f"{scheme}://{nginx.origins[scheme]}/", verify=False, timeout=10)
-    return answer.status_code, answer.text
+def presents(emulator: Emulator, zone: Zone) -> list[bytes]:
+    return [zone.certificates[id_].parsed.der for id_ in emulator.active(zone)]
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_no_pull_fails_from_the_hardening_to_the_rotation(
     nginx: Callable[[str, list[Issued]], Nginx],
     emulator: Emulator,
-    zone: Zone,
     edge: Edge,
     harden: Harden,
     authority: Issued,
     other_authority: Issued,
+    server: Issued,
 ) -> None:
-    """The steps of the guides, the rotation to a certificate of another authority."""
-    old, new = issue("old", issuer=authority), issue("new", issuer=other_authority)
-    emulator.deployment_delay = emulator.deletion_delay = 2
-    with nginx("optional", [authority]) as origin:
-        zone.origins = origin.origins
-        with visited(edge, zone.name) as statuses:
+    """The steps of the guides, up to a certificate of another authority, before an nginx, and before an origin that is
+    post-quantum from the key agreement to the client certificate. Somebody else is at Cloudflare, too.
+    """
+    authorities = [
+        issue(name, key=mldsa.MLDSA65PrivateKey.generate(), authority=True, usage=None) for name in ("old", "new")
+    ]
+    olds = [issue("old", issuer=authority), issue("old", key=mldsa.MLDSA44PrivateKey.generate(), issuer=authorities[0])]
+    news = [
+        issue("new", issuer=other_authority),
+        issue("new", key=mldsa.MLDSA87PrivateKey.generate(), issuer=authorities[1]),
+    ]
+    emulator.deployment_delay = emulator.deletion_delay = 1
+    with (
+        nginx("optional", [authority]) as classical,
+        Origin(
+            *(server.pem, server.key_pem),
+            groups=HYBRID,
+            client_certificates="optional",
+            client_ca=authorities[0].pem,
+        ) as quantum,
+    ):
+        origins = {"https": f"127.0.0.1:{quantum.port}"}
+        zones = [
+            emulator.add_zone("classical.example", origins=classical.origins),
+            emulator.add_zone("quantum.example", origins=origins),
+        ]
+        stranger = emulator.add_zone("stranger.example", origins=origins)
+
+        def present(certificates: list[Issued]) -> None:
+            wanted = {zone.name: client(certificate) for zone, certificate in zip(zones, certificates)}
+            wanted["quantum.example"]["zone_hardening_compliance_modes"] = ["pqh"]
+            harden(wanted)
+
+        def straight() -> tuple[int, str]:
+            answer = requests.get(f"https://{classical.origins['https']}/", verify=False, timeout=10)
+            return answer.status_code, answer.text
+
+        with visited(edge, *zones) as statuses:
             more(statuses)
-            harden({zone.name: client(old)})
+            present(olds)
             more(statuses)
-            assert straight_to(origin) == (200, "nginx\n")
-            origin.reload("on", [authority])
-            status, page = straight_to(origin)
-            assert (status, "No required SSL certificate was sent" in page) == (400, True)
+            assert (straight(), edge.pull(stranger.name).status) == ((200, "nginx\n"), 200)
+            classical.reload("on", [authority])
+            quantum.client_certificates = "required"
+            status, page = straight()
+            assert (status, NO_CERTIFICATE in page, edge.pull(stranger.name).status) == (400, True, 520)
             more(statuses)
 
-            origin.reload("on", [authority, other_authority])
-            before = len(statuses)
-            harden({zone.name: client(new)})
-            rotation = statuses[before:]
-            origin.reload("on", [other_authority])
+            classical.reload("on", [authority, other_authority])
+            quantum.client_ca = authorities[0].pem + authorities[1].pem
+            before = more(statuses)
+            present(news)
+            after = more(statuses)
+            classical.reload("on", [other_authority])
+            quantum.client_ca = authorities[1].pem
             more(statuses)
-    failed = [status for status in statuses if status != 200]
-    print(f"{len(statuses)} pulls, {len(failed)} failed; {len(rotation)} of them during the rotation")
-    assert failed == []
-    assert len(rotation) > 100
-    pulls = [logged for logged in origin.pulls() if logged.status == "200"]
+    for zone, new in zip(zones, news):
+        failed = [status for status in statuses[zone.name] if status != 200]
+        rotation = after[zone.name] - before[zone.name]
+        print(f"{zone.name}: {len(statuses[zone.name])} pulls, {rotation} in the rotation, {len(failed)} failed")
+        assert failed == []
+        assert rotation > 50
+        assert presents(emulator, zone) == [new.certificate.public_bytes(Encoding.DER)]
+    pulls = [logged for logged in classical.pulls() if logged.status == "200"]
     assert list(dict.fromkeys(pulls)) == [
         ("200", "NONE", "-"),
         ("200", "SUCCESS", "CN=old"),
         ("200", "SUCCESS", "CN=new"),
     ]
-    assert [emulator.status(certificate) for certificate in zone.certificates.values()] == ["deleted", "active"]
+    served = [one for one in quantum.connections if not one.error]
+    assert {(one.version, one.group) for one in served} == {("TLSv1.3", HYBRID)}
+    assert list(dict.fromkeys(one.client for one in served)) == [None, olds[1].fingerprint, news[1].fingerprint]
 
 
 def test_the_visitors_notice_a_rotation_in_another_order(
@@ -131,30 +172,12 @@ def test_the_visitors_notice_a_rotation_in_another_order(
     headers = {"Authorization": f"Bearer {token}"}
     with nginx("on", [authority]) as origin:
         zone.origins = origin.origins
-        with visited(edge, zone.name) as statuses:
+        with visited(edge, zone) as statuses:
             more(statuses)
             requests.delete(f"{url}/{next(iter(zone.certificates))}", headers=headers, timeout=10)
             emulator.deployment_delay = 0.2
             body = {"certificate": new.pem, "private_key": new.key_pem}
             requests.post(url, headers=headers, json=body, timeout=10)
-            more(statuses, 100)
-    assert set(statuses) == {200, 400}
-    assert statuses[-1] == 200
-
-
-def test_post_quantum_from_the_key_agreement_to_the_certificate(
-    zone: Zone, edge: Edge, harden: Harden, server: Issued
-) -> None:
-    authority = issue("authority", key=mldsa.MLDSA65PrivateKey.generate(), authority=True, usage=None)
-    certificate = issue("client", key=mldsa.MLDSA44PrivateKey.generate(), issuer=authority)
-    with Origin(
-        server.pem, server.key_pem, groups=HYBRID, client_certificates="optional", client_ca=authority.pem
-    ) as origin:
-        zone.origins = {"https": f"127.0.0.1:{origin.port}"}
-        harden({zone.name: {**client(certificate), "zone_hardening_compliance_modes": ["pqh"]}})
-        origin.client_certificates = "required"
-        assert edge.pull(zone.name).status == 200
-        seen = origin.connections[-1]
-        assert (seen.version, seen.group, seen.client) == ("TLSv1.3", HYBRID, certificate.fingerprint)
-        zone.aop_enabled = False
-        assert edge.pull(zone.name).status == 520
+            more(statuses, 50)
+    assert set(statuses[zone.name]) == {200, 400}
+    assert statuses[zone.name][-1] == 200

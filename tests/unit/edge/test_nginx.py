@@ -11,12 +11,15 @@ from collections.abc import Callable
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
+
 from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
+from ansible_collections.originsec.cloudflare.tests.origin.origin import BAD_CERTIFICATE, NO_CERTIFICATE
 from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
-MISSING, WRONG = "No required SSL certificate was sent", "The SSL certificate error"
+BAD = ("untrusted", "expired", "for servers")
 
 
 @pytest.fixture
@@ -33,9 +36,9 @@ def presented(authority: Issued, other_authority: Issued) -> dict[str, Issued]:
     ("verify", "complaints"),
     [
         ("off", {}),
-        ("optional_no_ca", {"expired": WRONG, "for servers": WRONG}),
-        ("optional", {"untrusted": WRONG, "expired": WRONG, "for servers": WRONG}),
-        ("on", {None: MISSING, "untrusted": WRONG, "expired": WRONG, "for servers": WRONG}),
+        ("optional_no_ca", {name: BAD_CERTIFICATE for name in BAD if name != "untrusted"}),
+        ("optional", dict.fromkeys(BAD, BAD_CERTIFICATE)),
+        ("on", {None: NO_CERTIFICATE, **dict.fromkeys(BAD, BAD_CERTIFICATE)}),
     ],
 )
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
