@@ -2,80 +2,105 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The outages of the troubleshooting guide, each in front of a real origin: undone, or prevented."""
+"""The outages of the troubleshooting guide, each in front of a real origin, and what its table says comes of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
+
 from ansible_collections.originsec.cloudflare.plugins.modules import origin_tls_client_auth
-from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
+from ansible_collections.originsec.cloudflare.tests.emulator.edge import Answer, Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
 from ansible_collections.originsec.cloudflare.tests.origin.origin import Origin
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
-from ansible_collections.originsec.cloudflare.tests.unit.edge.conftest import Harden, client
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
 from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
+from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Harden, client
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue, run_module
 
-OLDER = ("1.2", "1.2")
+GUIDE = TREE / "docs" / "docsite" / "rst" / "guide_troubleshooting.rst"
+OPTIONAL, OLDER = {"client_certificates": "optional"}, {"versions": ("1.2", "1.2")}
+
+
+class Row(NamedTuple):
+    """Of the guide's table, without its markup."""
+
+    seen: str
+    change: str
+    comes_of_it: str
 
 
 @dataclass
 class Site:
-    """A zone that presents ``presents`` to its origin, and what somebody then wants of it.
+    """A zone whose edge presents a certificate to its origin, and what somebody then wants of it.
 
     origin: the value of ``ssl_verify_client`` of an nginx, or the arguments of an Origin; it trusts one authority.
-    wanted: the variables of the role, certificates by their names. before, during, after: statuses.
+    wanted: the variables of the role, certificates by their names. before, after: what visitors see.
     """
 
     origin: str | dict[str, Any]
     wanted: dict[str, Any]
-    during: int | None
-    before: int = 200
-    after: int = 200
+    before: str = "200"
+    after: str = "200"
     presents: str = "old"
     zone: dict[str, Any] = field(default_factory=dict)
     server: str = "valid"
 
 
 UNDONE = {
-    "520-untrusted": Site({"client_certificates": "optional"}, {"certificate": "untrusted"}, during=520),
-    "525-untrusted": Site(
-        {"client_certificates": "optional", "versions": OLDER}, {"certificate": "untrusted"}, during=525
+    "A client certificate that the origin does not trust, over TLS 1.3": Site(OPTIONAL, {"certificate": "untrusted"}),
+    "A client certificate that the origin does not trust, over TLS 1.2": Site(
+        OPTIONAL | OLDER, {"certificate": "untrusted"}
     ),
-    "525-pqh": Site("on", {"compliance_modes": ["pqh"]}, during=525),
-    "526-expired": Site(
-        "on", {"certificate": "new"}, during=526, before=526, after=526, zone={"ssl_mode": "strict"}, server="expired"
+    "Compliance mode pqh, at an origin without X25519MLKEM768": Site("on", {"compliance_modes": ["pqh"]}),
+    "Any, while the origin's own certificate is expired": Site(
+        *("on", {"certificate": "new"}, "526", "526"), zone={"ssl_mode": "strict"}, server="expired"
     ),
-    "400-none": Site("on", {"client_auth_enabled": False}, during=400),
-    "400-untrusted": Site("optional", {"certificate": "untrusted"}, during=400),
-    "400-usage": Site("optional", {"certificate": "usage"}, during=400),
+    "Authenticated Origin Pulls disabled, at an origin that requires them": Site("on", {"client_auth_enabled": False}),
+    "A client certificate that nginx does not trust": Site("optional", {"certificate": "untrusted"}),
+    "A client certificate without clientAuth": Site("optional", {"certificate": "usage"}),
 }
-WELL = {
-    "rotated": Site("on", {"certificate": "new"}, during=None),
-    "cured": Site("on", {"certificate": "new"}, during=None, before=400, presents="expired"),
+DONE = {
+    "rotation": Site("on", {"certificate": "new"}),
+    "cure": Site("on", {"certificate": "new"}, before="400 The SSL certificate error", presents="expired"),
 }
 
 
 @dataclass
-class Fleet:
-    """One run of the playbook over all sites. statuses: before and after it; states: of the zones, likewise."""
+class Refused:
+    """What the module refuses. enabled: whether Authenticated Origin Pulls are, before; dark: what it would come to."""
 
-    output: str
-    statuses: dict[str, tuple[int, int]]
-    states: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+    asked: dict[str, Any]
+    because: str
+    dark: list[str]
+    presents: str = "old"
+    enabled: bool = True
 
-    def failure(self, name: str) -> str:
-        """What the role says of it at the end."""
-        found = re.findall(rf"{name}\.example: [^\"]*", self.output)
-        return max(found, key=len, default="")
+
+PREVENTED = {
+    "The last client certificate removed": Refused(
+        {"state": "absent", "certificate": "old"}, "is the last one that the edge could present", []
+    ),
+    "A client certificate that is expired": Refused({"certificate": "expired"}, "expired on", ["old", "expired"]),
+    "Authenticated Origin Pulls enabled, with an expired certificate only": Refused(
+        {"enabled": True}, "has expired", ["expired"], presents="expired", enabled=False
+    ),
+}
+
+
+def seen(answer: Answer) -> str:
+    """The status, and what nginx says of it."""
+    title = re.search(rb"<h1>400 Bad Request</h1>.*|<title>(.*)</title>", answer.body)
+    return title[1].decode() if title and title[1] else str(answer.status)
 
 
 def state(emulator: Emulator, zone: Zone) -> dict[str, Any]:
@@ -85,6 +110,33 @@ def state(emulator: Emulator, zone: Zone) -> dict[str, Any]:
         "enabled": zone.aop_enabled,
         "active": emulator.active(zone),
     }
+
+
+@dataclass
+class Outcome:
+    """What one run of the playbook was to a zone.
+
+    before, during, after: what visitors saw; states: of the zone, before and after; said: by the role, at the end.
+    """
+
+    before: str
+    during: set[str]
+    after: str
+    states: tuple[dict[str, Any], dict[str, Any]]
+    written: bool
+    said: str
+
+
+@pytest.fixture(scope="module")
+def table() -> list[Row]:
+    """As the guide has it."""
+    text = re.search(r"\.\. list-table::\n   :header-rows: 1\n\n((?:   .*\n)+)", GUIDE.read_text())
+    assert text
+    rows = [
+        [re.sub(r"[`\"]+", "", " ".join(cell.split())) for cell in re.split(r"^     - ", row, flags=re.MULTILINE)]
+        for row in re.split(r"^   \* - ", text[1], flags=re.MULTILINE)[2:]
+    ]
+    return [Row(*row) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -99,86 +151,83 @@ def certificates(authority: Issued, other_authority: Issued) -> dict[str, Issued
 
 
 @pytest.fixture(scope="module")
-def fleet(
+def outcomes(
     tmp_path_factory: pytest.TempPathFactory,
     nginx_program: Program,
     authority: Issued,
     server: Issued,
     certificates: dict[str, Issued],
-) -> Iterator[Fleet]:
-    directory = tmp_path_factory.mktemp("fleet")
+) -> dict[str, Outcome]:
+    """One run of the playbook for all sites, since to start it takes longer than to do it."""
+    directory = tmp_path_factory.mktemp("sites")
     servers = {"valid": server, "expired": issue("example", usage=None, ends=-1)}
-    variables: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
         emulator = stack.enter_context(Emulator())
         edge = stack.enter_context(Edge(emulator))
-        harden = Harden(directory, emulator, edge, emulator.add_token())
-        for name, site in (UNDONE | WELL).items():
+        zones: dict[str, Zone] = {}
+        variables: dict[str, dict[str, Any]] = {}
+        for number, (change, site) in enumerate((UNDONE | DONE).items()):
+            zone = emulator.add_zone(f"site{number}.example", aop_enabled=True, **site.zone)
             shown = servers[site.server]
-            origins = (
-                stack.enter_context(Nginx(nginx_program, directory / name, shown, [authority], site.origin)).origins
-                if isinstance(site.origin, str)
-                else {"https": _listening(stack, shown, authority, site.origin)}
-            )
-            zone = emulator.add_zone(f"{name}.example", origins=origins, aop_enabled=True, **site.zone)
+            if isinstance(site.origin, str):
+                nginx = Nginx(nginx_program, directory / zone.name, shown, [authority], site.origin)
+                zone.origins = stack.enter_context(nginx).origins
+            else:
+                origin = Origin(shown.pem, shown.key_pem, client_ca=authority.pem, **site.origin)
+                zone.origins = {"https": f"127.0.0.1:{stack.enter_context(origin).port}"}
             zone.origin_authorities = shown.pem
             emulator.upload(zone, certificates[site.presents].pem, certificates[site.presents].key_pem)
             variables[zone.name] = {f"zone_hardening_{option}": value for option, value in site.wanted.items()}
             if "certificate" in site.wanted:
                 variables[zone.name] |= client(certificates[site.wanted["certificate"]])
+            zones[change] = zone
 
-        def look() -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
-            zones = {zone.name.removesuffix(".example"): zone for zone in emulator.zones.values()}
-            return (
-                {name: edge.pull(zone.name).status for name, zone in zones.items()},
-                {name: state(emulator, zone) for name, zone in zones.items()},
-            )
+        def look() -> dict[str, tuple[str, dict[str, Any]]]:
+            return {change: (seen(edge.pull(zone.name)), state(emulator, zone)) for change, zone in zones.items()}
 
-        statuses, states = look()
-        output = harden(variables, expected=2)
-        statuses_after, states_after = look()
-        yield Fleet(
-            output,
-            {name: (statuses[name], statuses_after[name]) for name in statuses},
-            {name: (states[name], states_after[name]) for name in states},
+        before = look()
+        edge.answers.clear()
+        output = Harden(directory, emulator, edge, emulator.add_token())(variables, expected=2)
+        during = list(edge.answers)
+        after = look()
+        written = [exchange.path for exchange in emulator.journal if exchange.method != "GET"]
+    return {
+        change: Outcome(
+            before=before[change][0],
+            during={seen(answer) for name, answer in during if name == zone.name},
+            after=after[change][0],
+            states=(before[change][1], after[change][1]),
+            written=any(zone.id in path for path in written),
+            said=max(re.findall(rf"{zone.name}: [^\"]*", output), key=len),
         )
+        for change, zone in zones.items()
+    }
 
 
-def _listening(stack: ExitStack, server: Issued, authority: Issued, arguments: dict[str, Any]) -> str:
-    origin = stack.enter_context(Origin(server.pem, server.key_pem, client_ca=authority.pem, **arguments))
-    return f"127.0.0.1:{origin.port}"
+@pytest.mark.parametrize("change", UNDONE)
+def test_what_darkens_a_site_is_undone(outcomes: dict[str, Outcome], table: list[Row], change: str) -> None:
+    outcome, site = outcomes[change], UNDONE[change]
+    (dark,) = outcome.during
+    assert f"Status code was {dark[:3]} " in outcome.said
+    assert "Put back as before: " in outcome.said
+    assert "LEFT FOR YOU TO DO" not in outcome.said
+    assert outcome.written
+    assert (outcome.before, outcome.after) == (site.before, site.after)
+    assert outcome.states[1] == outcome.states[0]
+    assert Row(dark, change, "undone" if site.after == "200" else "undone, but the site stays dark") in table
 
 
-@pytest.mark.parametrize("name", UNDONE)
-def test_what_darkens_a_site_is_undone(fleet: Fleet, name: str) -> None:
-    site = UNDONE[name]
-    failure = fleet.failure(name)
-    assert f"Status code was {site.during} " in failure, fleet.output
-    assert "Put back as before: " in failure
-    assert "LEFT FOR YOU TO DO" not in failure
-    assert fleet.statuses[name] == (site.before, site.after)
-    before, after = fleet.states[name]
-    assert after == before
-
-
-@pytest.mark.parametrize("name", WELL)
-def test_what_is_well_is_done_in_the_same_run(fleet: Fleet, name: str) -> None:
+@pytest.mark.parametrize("change", DONE)
+def test_what_is_well_is_done_in_the_same_run(outcomes: dict[str, Outcome], change: str) -> None:
     """Among them, a site that an expired certificate had darkened."""
-    assert fleet.failure(name).count("changed") == 1, fleet.output  # the playbook's summary
-    assert fleet.statuses[name] == (WELL[name].before, WELL[name].after)
-    before, after = fleet.states[name]
-    assert len(after["active"]) == 1
-    assert after["active"] != before["active"]
+    outcome = outcomes[change]
+    assert "verified http://" in outcome.said
+    assert (outcome.before, outcome.during, outcome.after) == (DONE[change].before, {"200"}, "200")
+    assert len(outcome.states[1]["active"]) == 1
+    assert outcome.states[1]["active"] != outcome.states[0]["active"]
 
 
-@pytest.mark.parametrize(
-    ("presents", "enabled", "asked", "says"),
-    [
-        ("old", True, {"state": "absent", "certificate": "old"}, "is the last one that the edge could present"),
-        ("expired", False, {"enabled": True}, "has expired"),
-        ("old", True, {"certificate": "expired"}, "expired on"),
-    ],
-)
+@pytest.mark.parametrize("change", PREVENTED)
 def test_what_would_darken_a_site_is_refused(
     nginx: Callable[[str, list[Issued]], Nginx],
     emulator: Emulator,
@@ -187,35 +236,46 @@ def test_what_would_darken_a_site_is_refused(
     options: dict[str, Any],
     authority: Issued,
     certificates: dict[str, Issued],
-    presents: str,
-    enabled: bool,
-    asked: dict[str, Any],
-    says: str,
+    table: list[Row],
+    change: str,
 ) -> None:
     """The module is asked for what, once it is done in another way, does darken the site."""
-    emulator.upload(zone, certificates[presents].pem, certificates[presents].key_pem)
-    before = {"aop_enabled": enabled, "certificates": dict(zone.certificates)}
-    zone.aop_enabled = enabled
-    with nginx("on" if enabled else "optional", [authority]) as origin:
+    refused = PREVENTED[change]
+
+    def set_up(enabled: bool, presented: list[str]) -> None:
+        zone.aop_enabled, zone.certificates = enabled, {}
+        for name in presented:
+            emulator.upload(zone, certificates[name].pem, certificates[name].key_pem)
+
+    with nginx("on" if refused.enabled else "optional", [authority]) as origin:
         zone.origins = origin.origins
+        set_up(True, refused.dark)
+        dark = seen(edge.pull(zone.name))
+
+        set_up(refused.enabled, [refused.presents])
         assert edge.pull(zone.name).status == 200
-
-        zone.aop_enabled = True
-        if asked.get("state") == "absent":
-            zone.certificates = {}
-        elif "certificate" in asked:
-            emulator.upload(zone, certificates["expired"].pem, certificates["expired"].key_pem)
-        assert edge.pull(zone.name).status == 400
-
-        for name, value in before.items():
-            setattr(zone, name, value)
-        params = {**options, **asked}
-        if "certificate" in asked:
-            certificate = certificates[asked["certificate"]]
+        params = {**options, **refused.asked}
+        if "certificate" in refused.asked:
+            certificate = certificates[refused.asked["certificate"]]
             params |= {"certificate": certificate.pem}
-            params |= {} if "state" in asked else {"private_key": certificate.key_pem}
-        refused = run_module(origin_tls_client_auth, params)
-        assert refused["failed"]
-        assert says in refused["msg"]
+            params |= {} if "state" in refused.asked else {"private_key": certificate.key_pem}
+        result = run_module(origin_tls_client_auth, params)
+        assert result["failed"]
+        assert refused.because in result["msg"]
         assert set(emulator.count()) <= {"GET"}
         assert edge.pull(zone.name).status == 200
+    assert Row(dark, change, "prevented") in table
+
+
+def test_the_table_has_nothing_else(table: list[Row]) -> None:
+    assert sorted(row.change for row in table) == sorted([*UNDONE, *PREVENTED])
+
+
+def test_every_outage_of_the_guide_is_in_the_table(table: list[Row]) -> None:
+    """The chapters that begin with a status, and the one that a chapter only mentions."""
+    chapters = re.findall(
+        r"^(?:(52\d) from the edge\n-|400 \"(.*)\"\n-|400 \"(.*?)\" is another)", GUIDE.read_text(), re.M
+    )
+    outages = {status or f"400 {complaint or other}" for status, complaint, other in chapters}
+    assert len(outages) == 5
+    assert outages == {row.seen for row in table}
