@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # it needs pyOpenSSL, and tests are skipped before they need 
 
 VERIFY = {
     "zone_hardening_verify_urls": ["http://{{ inventory_hostname }}/"],
-    "zone_hardening_verify_retries": 1,
+    "zone_hardening_verify_retries": 0,
     "zone_hardening_verify_delay": 0,
 }
 
@@ -47,6 +47,7 @@ class Harden:
             env=environment(
                 self.directory,
                 ANSIBLE_FORKS="2",
+                ANSIBLE_PIPELINING="true",
                 ANSIBLE_REMOTE_TMP=str(self.directory / "remote"),
                 CLOUDFLARE_API_TOKEN=self.token,
                 CLOUDFLARE_BASE_URL=self.emulator.url,
@@ -57,7 +58,7 @@ class Harden:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert finished.returncode == expected, finished.stdout
         return finished.stdout

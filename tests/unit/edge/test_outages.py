@@ -61,7 +61,9 @@ UNDONE = {
     "A client certificate that the origin does not trust, over TLS 1.2": Site(
         OPTIONAL | OLDER, {"certificate": "untrusted"}
     ),
-    "Compliance mode pqh, at an origin without X25519MLKEM768": Site("on", {"compliance_modes": ["pqh"]}),
+    "Compliance mode pqh, at an origin without X25519MLKEM768": Site(
+        "on; ssl_ecdh_curve X25519:prime256v1", {"compliance_modes": ["pqh"]}
+    ),
     "Any, while the origin's own certificate is expired": Site(
         *("on", {"certificate": "new"}, "526", "526"), zone={"ssl_mode": "strict"}, server="expired"
     ),
