@@ -139,15 +139,14 @@ def test_no_pull_fails_from_the_hardening_to_the_rotation(
             quantum.client_ca = authorities[1].pem
             more(statuses)
     for zone, new in zip(zones, news):
-        failed = [status for status in statuses[zone.name] if status != 200]
-        print(
-            f"{zone.name}: {len(statuses[zone.name])} pulls, {rotation[zone.name]} in the rotation, {len(failed)} failed"
-        )
+        pulls, rotating = statuses[zone.name], rotation[zone.name]
+        failed = [status for status in pulls if status != 200]
+        print(f"{zone.name}: {len(pulls)} pulls, {rotating} of them in the rotation, {len(failed)} failed")
         assert failed == []
-        assert rotation[zone.name] > 20
+        assert rotating > 20
         assert presents(emulator, zone) == [new.certificate.public_bytes(Encoding.DER)]
-    pulls = [logged for logged in classical.pulls() if logged.status == "200"]
-    assert list(dict.fromkeys(pulls)) == [
+    logged = [one for one in classical.pulls() if one.status == "200"]
+    assert list(dict.fromkeys(logged)) == [
         ("200", "NONE", "-"),
         ("200", "SUCCESS", "CN=old"),
         ("200", "SUCCESS", "CN=new"),
