@@ -28,6 +28,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Ha
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue, run_module
 
 GUIDE = TREE / "docs" / "docsite" / "rst" / "guide_troubleshooting.rst"
+DEFAULTS = TREE / "roles" / "zone_hardening" / "defaults" / "main.yml"
+KNOWS_ORIGINS = "zone_hardening_origins:" in DEFAULTS.read_text()
 OPTIONAL, OLDER = {"client_certificates": "optional"}, {"versions": ("1.2", "1.2")}
 
 
@@ -45,6 +47,7 @@ class Site:
 
     origin: the value of ``ssl_verify_client`` of an nginx, or the arguments of an Origin; it trusts one authority.
     wanted: the variables of the role, certificates by their names. before, after: what visitors see.
+    foreseen: whether the role finds out in advance, where it knows the origin.
     """
 
     origin: str | dict[str, Any]
@@ -54,6 +57,7 @@ class Site:
     presents: str = "old"
     zone: dict[str, Any] = field(default_factory=dict)
     server: str = "valid"
+    foreseen: bool = True
 
 
 UNDONE = {
@@ -65,12 +69,15 @@ UNDONE = {
         "on; ssl_ecdh_curve X25519:prime256v1", {"compliance_modes": ["pqh"]}
     ),
     "Any, while the origin's own certificate is expired": Site(
-        *("on", {"certificate": "new"}, "526", "526"), zone={"ssl_mode": "strict"}, server="expired"
+        *("on", {"certificate": "new"}, "526", "526"), zone={"ssl_mode": "strict"}, server="expired", foreseen=False
     ),
-    "Authenticated Origin Pulls disabled, at an origin that requires them": Site("on", {"client_auth_enabled": False}),
+    "Authenticated Origin Pulls disabled, at an origin that requires them": Site(
+        "on", {"client_auth_enabled": False}, foreseen=False
+    ),
     "A client certificate that nginx does not trust": Site("optional", {"certificate": "untrusted"}),
     "A client certificate without clientAuth": Site("optional", {"certificate": "usage"}),
 }
+FORESEEN = {f"{change} (origin known)": site for change, site in UNDONE.items() if site.foreseen and KNOWS_ORIGINS}
 DONE = {
     "rotation": Site("on", {"certificate": "new"}),
     "cure": Site("on", {"certificate": "new"}, before="400 The SSL certificate error", presents="expired"),
@@ -168,7 +175,7 @@ def outcomes(
         edge = stack.enter_context(Edge(emulator))
         zones: dict[str, Zone] = {}
         variables: dict[str, dict[str, Any]] = {}
-        for number, (change, site) in enumerate((UNDONE | DONE).items()):
+        for number, (change, site) in enumerate((UNDONE | FORESEEN | DONE).items()):
             zone = emulator.add_zone(f"site{number}.example", aop_enabled=True, **site.zone)
             shown = servers[site.server]
             if isinstance(site.origin, str):
@@ -182,6 +189,8 @@ def outcomes(
             variables[zone.name] = {f"zone_hardening_{option}": value for option, value in site.wanted.items()}
             if "certificate" in site.wanted:
                 variables[zone.name] |= client(certificates[site.wanted["certificate"]])
+            if change in FORESEEN:
+                variables[zone.name]["zone_hardening_origins"] = [zone.origins["https"]]
             zones[change] = zone
 
         def look() -> dict[str, tuple[str, dict[str, Any]]]:
@@ -217,6 +226,14 @@ def test_what_darkens_a_site_is_undone(outcomes: dict[str, Outcome], table: list
     assert (outcome.before, outcome.after) == (site.before, site.after)
     assert outcome.states[1] == outcome.states[0]
     assert Row(dark, change, "undone" if site.after == "200" else "undone, but the site stays dark") in table
+
+
+@pytest.mark.parametrize("change", FORESEEN)
+def test_what_the_origin_tells_of_in_advance_is_prevented(outcomes: dict[str, Outcome], change: str) -> None:
+    outcome = outcomes[change]
+    assert "Nothing was changed." in outcome.said
+    assert not outcome.written
+    assert (outcome.before, outcome.during, outcome.after) == ("200", set(), "200")
 
 
 @pytest.mark.parametrize("change", DONE)
