@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
-from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
+from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
 from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
 from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Harden
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program, issue
 
 if TYPE_CHECKING:  # it needs pyOpenSSL, and tests are skipped before they need it
     from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
@@ -25,10 +24,7 @@ if TYPE_CHECKING:  # it needs pyOpenSSL, and tests are skipped before they need 
 
 @pytest.fixture(scope="session")
 def nginx_program() -> Program:
-    try:
-        return program("nginx", "nginx", TREE / "tests" / "output" / "debian")
-    except FileNotFoundError as error:
-        pytest.skip(f"nginx is not installed, and this is not Debian: {error}")
+    return debian_program("nginx", "nginx")
 
 
 @pytest.fixture(scope="session")
