@@ -110,8 +110,15 @@ def test_no_pull_fails_from_the_hardening_to_the_rotation(
         ]
         stranger = emulator.add_zone("stranger.example", origins=origins)
 
-        def present(certificates: list[Issued]) -> None:
-            wanted = {zone.name: client(certificate) for zone, certificate in zip(zones, certificates)}
+        def present(certificates: list[Issued], enforced: bool) -> None:
+            wanted = {
+                zone.name: {
+                    **client(certificate),
+                    "zone_hardening_origins": [zone.origins["https"]],
+                    "zone_hardening_require_enforcement": enforced,
+                }
+                for zone, certificate in zip(zones, certificates)
+            }
             wanted["quantum.example"]["zone_hardening_compliance_modes"] = ["pqh"]
             harden(wanted)
 
@@ -121,7 +128,7 @@ def test_no_pull_fails_from_the_hardening_to_the_rotation(
 
         with visited(edge, *zones) as statuses:
             more(statuses)
-            present(olds)
+            present(olds, enforced=False)
             more(statuses)
             assert (straight(), edge.pull(stranger.name).status) == ((200, "nginx\n"), 200)
             classical.reload("on", [authority])
@@ -133,7 +140,7 @@ def test_no_pull_fails_from_the_hardening_to_the_rotation(
             classical.reload("on", [authority, other_authority])
             quantum.client_ca = authorities[0].pem + authorities[1].pem
             before = more(statuses)
-            present(news)
+            present(news, enforced=True)
             rotation = {name: len(one) - before[name] for name, one in statuses.items()}
             classical.reload("on", [other_authority])
             quantum.client_ca = authorities[1].pem

@@ -28,8 +28,6 @@ from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Ha
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue, run_module
 
 GUIDE = TREE / "docs" / "docsite" / "rst" / "guide_troubleshooting.rst"
-DEFAULTS = TREE / "roles" / "zone_hardening" / "defaults" / "main.yml"
-KNOWS_ORIGINS = "zone_hardening_origins:" in DEFAULTS.read_text()
 OPTIONAL, OLDER = {"client_certificates": "optional"}, {"versions": ("1.2", "1.2")}
 
 
@@ -38,7 +36,8 @@ class Row(NamedTuple):
 
     seen: str
     change: str
-    comes_of_it: str
+    result: str
+    result_with_origins: str
 
 
 @dataclass
@@ -46,21 +45,18 @@ class Site:
     """A zone whose edge presents a certificate to its origin, and what somebody then wants of it.
 
     origin: the value of ``ssl_verify_client`` of an nginx, or the arguments of an Origin; it trusts one authority.
-    wanted: the variables of the role, certificates by their names. before, after: what visitors see.
-    foreseen: whether the role finds out in advance, where it knows the origin.
+    wanted: the variables of the role, certificates by their names. before: what visitors see.
     """
 
     origin: str | dict[str, Any]
     wanted: dict[str, Any]
     before: str = "200"
-    after: str = "200"
     presents: str = "old"
     zone: dict[str, Any] = field(default_factory=dict)
     server: str = "valid"
-    foreseen: bool = True
 
 
-UNDONE = {
+DARK = {
     "A client certificate that the origin does not trust, over TLS 1.3": Site(OPTIONAL, {"certificate": "untrusted"}),
     "A client certificate that the origin does not trust, over TLS 1.2": Site(
         OPTIONAL | OLDER, {"certificate": "untrusted"}
@@ -69,15 +65,13 @@ UNDONE = {
         "on; ssl_ecdh_curve X25519:prime256v1", {"compliance_modes": ["pqh"]}
     ),
     "Any, while the origin's own certificate is expired": Site(
-        *("on", {"certificate": "new"}, "526", "526"), zone={"ssl_mode": "strict"}, server="expired", foreseen=False
+        "on", {"certificate": "new"}, before="526", zone={"ssl_mode": "strict"}, server="expired"
     ),
-    "Authenticated Origin Pulls disabled, at an origin that requires them": Site(
-        "on", {"client_auth_enabled": False}, foreseen=False
-    ),
+    "Authenticated Origin Pulls disabled, at an origin that requires them": Site("on", {"client_auth_enabled": False}),
     "A client certificate that nginx does not trust": Site("optional", {"certificate": "untrusted"}),
     "A client certificate without clientAuth": Site("optional", {"certificate": "usage"}),
 }
-FORESEEN = {f"{change} (origin known)": site for change, site in UNDONE.items() if site.foreseen and KNOWS_ORIGINS}
+KNOWN = {f"{change}, with zone_hardening_origins": site for change, site in DARK.items()}
 DONE = {
     "rotation": Site("on", {"certificate": "new"}),
     "cure": Site("on", {"certificate": "new"}, before="400 The SSL certificate error", presents="expired"),
@@ -135,6 +129,18 @@ class Outcome:
     written: bool
     said: str
 
+    @property
+    def result(self) -> str:
+        """In the words of the guide."""
+        assert (self.before, self.states[0]) == (self.after, self.states[1]), self.said
+        assert "LEFT FOR YOU TO DO" not in self.said
+        if "Nothing was changed." in self.said:
+            assert (self.written, self.during) == (False, set())
+            return "prevented"
+        assert "Put back as before: " in self.said
+        assert self.written
+        return "undone" if self.after == "200" else "undone, but the site stays dark"
+
 
 @pytest.fixture(scope="module")
 def table() -> list[Row]:
@@ -175,7 +181,7 @@ def outcomes(
         edge = stack.enter_context(Edge(emulator))
         zones: dict[str, Zone] = {}
         variables: dict[str, dict[str, Any]] = {}
-        for number, (change, site) in enumerate((UNDONE | FORESEEN | DONE).items()):
+        for number, (change, site) in enumerate((DARK | KNOWN | DONE).items()):
             zone = emulator.add_zone(f"site{number}.example", aop_enabled=True, **site.zone)
             shown = servers[site.server]
             if isinstance(site.origin, str):
@@ -189,7 +195,7 @@ def outcomes(
             variables[zone.name] = {f"zone_hardening_{option}": value for option, value in site.wanted.items()}
             if "certificate" in site.wanted:
                 variables[zone.name] |= client(certificates[site.wanted["certificate"]])
-            if change in FORESEEN:
+            if change in KNOWN:
                 variables[zone.name]["zone_hardening_origins"] = [zone.origins["https"]]
             zones[change] = zone
 
@@ -215,25 +221,14 @@ def outcomes(
     }
 
 
-@pytest.mark.parametrize("change", UNDONE)
-def test_what_darkens_a_site_is_undone(outcomes: dict[str, Outcome], table: list[Row], change: str) -> None:
-    outcome, site = outcomes[change], UNDONE[change]
+@pytest.mark.parametrize("change", DARK)
+def test_what_darkens_a_site_is_undone_or_prevented(
+    outcomes: dict[str, Outcome], table: list[Row], change: str
+) -> None:
+    outcome, known = outcomes[change], outcomes[f"{change}, with zone_hardening_origins"]
     (dark,) = outcome.during
     assert f"Status code was {dark[:3]} " in outcome.said
-    assert "Put back as before: " in outcome.said
-    assert "LEFT FOR YOU TO DO" not in outcome.said
-    assert outcome.written
-    assert (outcome.before, outcome.after) == (site.before, site.after)
-    assert outcome.states[1] == outcome.states[0]
-    assert Row(dark, change, "undone" if site.after == "200" else "undone, but the site stays dark") in table
-
-
-@pytest.mark.parametrize("change", FORESEEN)
-def test_what_the_origin_tells_of_in_advance_is_prevented(outcomes: dict[str, Outcome], change: str) -> None:
-    outcome = outcomes[change]
-    assert "Nothing was changed." in outcome.said
-    assert not outcome.written
-    assert (outcome.before, outcome.during, outcome.after) == ("200", set(), "200")
+    assert Row(dark, change, outcome.result, known.result) in table
 
 
 @pytest.mark.parametrize("change", DONE)
@@ -283,11 +278,11 @@ def test_what_would_darken_a_site_is_refused(
         assert refused.because in result["msg"]
         assert set(emulator.count()) <= {"GET"}
         assert edge.pull(zone.name).status == 200
-    assert Row(dark, change, "prevented") in table
+    assert Row(dark, change, "prevented", "prevented") in table
 
 
 def test_the_table_has_nothing_else(table: list[Row]) -> None:
-    assert sorted(row.change for row in table) == sorted([*UNDONE, *PREVENTED])
+    assert sorted(row.change for row in table) == sorted([*DARK, *PREVENTED])
 
 
 def test_every_outage_of_the_guide_is_in_the_table(table: list[Row]) -> None:
