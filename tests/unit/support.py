@@ -143,9 +143,12 @@ def _arguments(arguments: dict[str, Any]) -> Iterator[None]:
         basic._ANSIBLE_ARGS = before
 
 
-def debian_program(name: str, package: str) -> Program:
-    """The program that is installed, else that of the Debian package; skips the test where there is neither."""
+def debian_program(name: str, package: str, suite: str = "") -> Program:
+    """The program that is installed, else that of the Debian package; skips the test where there is neither.
+
+    With a suite, such as trixie, that of the package in any case.
+    """
     try:
-        return program(name, package, Path(__file__).resolve().parents[1] / "output" / "debian")
+        return program(name, package, Path(__file__).resolve().parents[1] / "output" / "debian", suite)
     except FileNotFoundError as error:
         pytest.skip(f"{name} is not installed, and this is not Debian: {error}")

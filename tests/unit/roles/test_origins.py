@@ -43,7 +43,9 @@ def test_a_zone_whose_origin_takes_the_certificate(
         first = ansible.run()
         assert first.returncode == 0, first.output
         report = first.reports["example.com"]
-        assert report["origins"] == {kind: [address] if kind == KINDS[asks] else [] for kind in KINDS.values()}
+        accepting = [address] if asks != "none" else []
+        kinds = {kind: [address] if kind == KINDS[asks] else [] for kind in KINDS.values()}
+        assert report["origins"] == {**kinds, "accepting": accepting}
         assert {one.server_name for one in origin.connections} == {"example.com"}
 
         again = ansible.run("-e", "zone_hardening_require_enforcement=true")
@@ -65,7 +67,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "classical": (
         {"groups": CLASSICAL},
         {"zone_hardening_compliance_modes": ["pqh"]},
-        "does not speak X25519MLKEM768, without which pqh leaves nothing to agree on",
+        "did not agree on X25519MLKEM768, and pqh leaves nothing else",
     ),
     "enforcing, none presented": (
         {"client_certificates": "required"},

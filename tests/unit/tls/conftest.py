@@ -7,9 +7,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
-from ansible_collections.originsec.cloudflare.tests.unit.tls.debian import POST_QUANTUM, of_debian
+from ansible_collections.originsec.cloudflare.tests.unit.support import debian_program
+from ansible_collections.originsec.cloudflare.tests.unit.tls.ml_dsa import POST_QUANTUM
 
 
 @pytest.fixture(scope="session")
 def openssl() -> Program:
-    return of_debian("openssl", POST_QUANTUM)
+    return debian_program("openssl", "openssl", POST_QUANTUM)

@@ -20,8 +20,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._probe import Target, probe
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
-from ansible_collections.originsec.cloudflare.tests.unit.tls.debian import POST_QUANTUM, ml_dsa_pair, of_debian
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program, issue
+from ansible_collections.originsec.cloudflare.tests.unit.tls.ml_dsa import POST_QUANTUM, ml_dsa_pair
 
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
@@ -53,7 +53,7 @@ http {{
 
 @pytest.fixture(scope="module")
 def nginx() -> Program:
-    return of_debian("nginx")
+    return debian_program("nginx", "nginx")
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def test_post_quantum(openssl: Program, tmp_path: Path, client_certificate: Issu
     """Key exchange and client certificate, both with an OpenSSL that is not the one of cryptography."""
     certificate, key = ml_dsa_pair(openssl, tmp_path, 65)
     authority = certificate if trusted else client_certificate.pem
-    with serving(of_debian("nginx", POST_QUANTUM), tmp_path, "on", "TLSv1.3", authority) as port:
+    with serving(debian_program("nginx", "nginx", POST_QUANTUM), tmp_path, "on", "TLSv1.3", authority) as port:
         result = probed(port, certificate, key)
     assert (result["group"], result["post_quantum"], result["classical_supported"]) == ("X25519MLKEM768", True, True)
     assert (result["client_certificate_required"], result["client_certificate_accepted"]) == (True, trusted)

@@ -24,7 +24,7 @@ from ansible_collections.originsec.cloudflare.plugins.modules import (
 )
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
 from ansible_collections.originsec.cloudflare.tests.unit.support import run_module
-from ansible_collections.originsec.cloudflare.tests.unit.tls.debian import ml_dsa_pair
+from ansible_collections.originsec.cloudflare.tests.unit.tls.ml_dsa import ml_dsa_pair
 
 OLD = int(cryptography.__version__.partition(".")[0]) < 47
 

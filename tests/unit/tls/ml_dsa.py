@@ -2,28 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs of Debian, and what they make."""
+"""Certificates of ML-DSA by an implementation that is not cryptography's."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
-import pytest
+from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
 
-from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
-
-CACHE = Path(__file__).parents[3] / "tests" / "output" / "debian"
 POST_QUANTUM = "trixie"
 """The first Debian whose OpenSSL (3.5) knows X25519MLKEM768 and ML-DSA."""
-
-
-def of_debian(name: str, suite: str = "") -> Program:
-    """The program, from the package of that name; skips the test where there is none."""
-    try:
-        return program(name, name, CACHE, suite)
-    except FileNotFoundError as error:
-        pytest.skip(f"{name} is not to be had, and this is not Debian: {error}")
 
 
 def ml_dsa_pair(openssl: Program, directory: Path, strength: int) -> tuple[str, str]:
