@@ -45,10 +45,9 @@ Run = Callable[[Params, Client, bool], Outcome]
 """From the options, the client and check mode to the outcome. Raises CloudflareError."""
 
 
-class DiscreetModule(AnsibleModule):
-    """One that keeps private keys out of the system's log."""
-
+class _AnsibleModule(AnsibleModule):
     def _log_invocation(self) -> None:
+        # The system's log is the first to get the options.
         self.no_log_values.update(_texts_with_keys(self.params))
         super()._log_invocation()
 
@@ -73,21 +72,24 @@ class Answer:
     missing: bool = False
 
 
+Connect = Callable[[Params], Client]
+"""From the options to the client."""
+
+
 @dataclass(frozen=True)
-class CloudflareModule:
-    """spec: the argument spec of the module's own options."""
+class Module:
+    """Whatever is to run in a process of its own or inside Ansible's; spec: the argument spec of its own options."""
 
     spec: Mapping[str, Any]
-    run: Run
 
     @property
     def argument_spec(self) -> dict[str, Any]:
         """All the options."""
-        return {**api_options(), **self.spec}
+        return dict(self.spec)
 
     def main(self) -> None:
         """Run in a process of its own."""
-        module = DiscreetModule(argument_spec=self.argument_spec, supports_check_mode=True)
+        module = _AnsibleModule(argument_spec=self.argument_spec, supports_check_mode=True)
         answer = self.answer(module.params, module.check_mode, module._diff)
         module.no_log_values.update(answer.secrets)
         for warning in answer.warnings:
@@ -95,27 +97,48 @@ class CloudflareModule:
         finish = module.fail_json if "failed" in answer.result else module.exit_json
         finish(**answer.result)
 
-    def answer(
-        self, params: Params, check_mode: bool, diff: bool, connect: Callable[[Params], Client] = connect
-    ) -> Answer:
+    def answer(self, params: Params, check_mode: bool, diff: bool, connect: Connect = connect) -> Answer:
         """Do the work. Never raises a CloudflareError; connect: how to come by the client for the options."""
         secrets = _texts_with_keys(params)
         try:
-            client = connect(params)
-            # One from the environment, or stripped of white space, is news to Ansible.
-            secrets.add(client.secret)
-            waited = client.waited  # for the items before, which share the client
-            outcome = self.run(params, client, check_mode)
+            result, warnings = self.work(params, check_mode, diff, connect, secrets)
         except MissingLibraryError as error:
             missing = {"msg": missing_required_lib(error.library), "exception": error.import_traceback}
             return Answer({"failed": True, **missing}, secrets=secrets, missing=True)
         except CloudflareError as error:
             failure = {"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts}
             return Answer(failure, secrets=secrets)
+        return Answer(result, warnings, secrets)
+
+    def work(
+        self, params: Params, check_mode: bool, diff: bool, connect: Connect, secrets: set[str]
+    ) -> tuple[Mapping[str, Any], Sequence[str]]:
+        """The return values, and what to warn of. What is not to be shown goes into secrets. Raises CloudflareError."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class CloudflareModule(Module):
+    """One that speaks to Cloudflare's API about a zone."""
+
+    run: Run
+
+    @property
+    def argument_spec(self) -> dict[str, Any]:
+        return {**api_options(), **self.spec}
+
+    def work(
+        self, params: Params, check_mode: bool, diff: bool, connect: Connect, secrets: set[str]
+    ) -> tuple[Mapping[str, Any], Sequence[str]]:
+        client = connect(params)
+        # One from the environment, or stripped of white space, is news to Ansible.
+        secrets.add(client.secret)
+        waited = client.waited  # for the items before, which share the client
+        outcome = self.run(params, client, check_mode)
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}
         if diff and (outcome.before or outcome.after):
             result["diff"] = {"before": outcome.before, "after": outcome.after}
-        return Answer(result, [*outcome.warnings, *pacing(client.waited - waited)], secrets)
+        return result, [*outcome.warnings, *pacing(client.waited - waited)]
 
 
 def pacing(seconds: int) -> Iterator[str]:

@@ -225,10 +225,11 @@ error:
   sample: origin.example.com:443 refused with the TLS alert 'unknown ca' when the client certificate was presented.
 """
 
-from ansible.module_utils.basic import missing_required_lib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from ..module_utils._client import InputError, MissingLibraryError
-from ..module_utils._module import DiscreetModule
+from ..module_utils._module import Connect, Module, Params
 from ..module_utils._probe import Target, probe
 
 SPEC = {
@@ -242,17 +243,22 @@ SPEC = {
 }
 
 
+@dataclass(frozen=True)
+class ProbeModule(Module):
+    """One that speaks to an origin, and not to Cloudflare."""
+
+    def work(
+        self, params: Params, check_mode: bool, diff: bool, connect: Connect, secrets: set[str]
+    ) -> tuple[Mapping[str, Any], Sequence[str]]:
+        target = Target.from_options(params)
+        return {"changed": False, **probe(target)}, target.client.warnings if target.client else ()
+
+
+MODULE = ProbeModule(SPEC)
+
+
 def main() -> None:
-    module = DiscreetModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        target = Target.from_options(module.params)
-    except MissingLibraryError as error:
-        module.fail_json(msg=missing_required_lib(error.library), exception=error.import_traceback)
-    except InputError as error:
-        module.fail_json(msg=str(error))
-    for warning in target.client.warnings if target.client else ():
-        module.warn(warning)
-    module.exit_json(changed=False, **probe(target))
+    MODULE.main()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from ansible.plugins.test import core as test_core
 from ansible.utils.display import Display
 
 from ..module_utils._client import Client
-from ..module_utils._module import Answer, CloudflareModule, Params
+from ..module_utils._module import Answer, Module, Params
 from ..module_utils._options import api_options, connect
 
 SWITCH = "originsec_cloudflare_in_process"
@@ -55,7 +55,7 @@ class InProcessAction(NormalAction):
     worker 8 ms to import.
     """
 
-    module: CloudflareModule
+    module: Module
     imported_once: tuple[ModuleType, ...] = (core, mathstuff, test_core)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -21,12 +21,18 @@ from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client
-from ansible_collections.originsec.cloudflare.plugins.module_utils._module import CloudflareModule, Outcome, Params
+from ansible_collections.originsec.cloudflare.plugins.module_utils._module import (
+    CloudflareModule,
+    Module,
+    Outcome,
+    Params,
+)
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _in_process
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.action.playbook import play
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program, issue
 
+PROBE = "originsec.cloudflare.origin_tls_probe"
 KEX = "originsec.cloudflare.auto_origin_tls_kex"
 PQE = "originsec.cloudflare.origin_pqe"
 CLIENT_AUTH = "originsec.cloudflare.origin_tls_client_auth"
@@ -120,6 +126,28 @@ def test_a_library_that_is_missing_here_may_be_there(library: str, options: dict
     assert (run.returncode, run.modules) == (0, 1)
 
 
+def test_a_probe_runs_here_too_and_says_the_same(tmp_path: Path, client_certificate: Issued) -> None:
+    pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
+    from ansible_collections.originsec.cloudflare.tests.origin.origin import Origin
+
+    server = issue("shop.example.com")
+    pair = {"certificate": "{{ certificate }}", "private_key": "{{ private_key }}"}
+    variables = {"certificate": client_certificate.pem, "private_key": client_certificate.key_pem}
+    with Origin(server.pem, server.key_pem, client_certificates="optional", client_ca=client_certificate.pem) as origin:
+        probe = {"host": "127.0.0.1", "port": origin.port}
+        mistaken = {**probe, "certificate": "{{ private_key }}"}
+        cases: list[dict[str, Any]] = [{PROBE: {**probe, **pair}}, {PROBE: mistaken}, {PROBE: {}}]
+        plays = [{**tasks({}, *cases)[0], "vars": variables}]
+        here, module = (play(tmp_path, plays, {_in_process.SWITCH: switch}, "-v") for switch in (True, False))
+    assert (here.modules, module.modules) == (0, len(cases))
+    assert '"client_certificate_accepted": true' in here.output
+    assert here.output.replace("Action failed", "Module failed") == module.output.replace(
+        "Action failed", "Module failed"
+    )
+    for secret in secrets(client_certificate):
+        assert secret not in here.output
+
+
 # ------------------------------------------------------------------------------------- what the items of a loop share
 
 
@@ -186,7 +214,7 @@ def test_a_client_belongs_to_an_environment(
 # ------------------------------------------------------------------------------------------------ without a playbook
 
 
-def make_action(module: CloudflareModule, **task: Any) -> Any:
+def make_action(module: Module, **task: Any) -> Any:
     """An action that is ready to run, as Ansible's worker makes it."""
 
     class Action(_in_process.InProcessAction):
