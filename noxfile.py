@@ -108,8 +108,8 @@ def units(session: nox.Session, core: str) -> None:
     """Unit tests, and how much of the plugins they cover. Arguments go to pytest."""
     root = check_out(session)
     install(session, core, *UNIT_TEST_PACKAGES)
-    # A selection of the tests covers a selection of the lines.
-    arguments = session.posargs or ["--cov"]
+    # A selection of the tests covers a selection of the lines. So do the oldest libraries, with which nothing probes.
+    arguments = session.posargs or ([] if core == min(CORES) else ["--cov"])
     session.run("pytest", *arguments, env={"PYTHONPATH": str(root)})
 
 

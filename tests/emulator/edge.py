@@ -67,21 +67,22 @@ class Edge:
         self._emulator = emulator
         self.timeout = timeout
         self.answers: list[tuple[str, Answer]] = []
+        edge = self
 
         class Front(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
-            def do_GET(front) -> None:  # noqa: N805 - self is the edge
-                url = urlsplit(front.path)
-                host = url.netloc or front.headers.get("Host", "")
-                answer = self.pull(host.partition(":")[0], url._replace(scheme="", netloc="").geturl() or "/")
-                front.send_response(answer.status)
-                front.send_header("Content-Length", str(len(answer.body)))
-                front.end_headers()
-                front.wfile.write(answer.body)
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                host = url.netloc or self.headers.get("Host", "")
+                answer = edge.pull(host.partition(":")[0], url._replace(scheme="", netloc="").geturl() or "/")
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
 
-            def log_message(front, *_arguments: object) -> None:  # noqa: N805
+            def log_message(self, *_arguments: object) -> None:
                 """Tests are quiet."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Front)

@@ -80,7 +80,7 @@ class Nginx:
             env=self.program.environment,
             stderr=subprocess.DEVNULL,  # it complains that it may not write where its package does
         )
-        self._wait_until(lambda: (self.directory / "nginx.pid").exists())
+        self._wait_until((self.directory / "nginx.pid").exists)
         return self
 
     def __exit__(self, *_exception: object) -> None:
