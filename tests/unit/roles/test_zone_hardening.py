@@ -236,6 +236,51 @@ def test_steady_state_takes_four_requests(ansible: Ansible, emulator: Emulator) 
     assert emulator.count() == {"GET": 5}
 
 
+def test_answers_of_a_survey_are_text(ansible: Ansible, zone: Zone, edge: dict[str, Any]) -> None:
+    edge_urls = [edge["url"], f"{edge['url']}shop"]
+    ansible.variables |= {
+        "zone_hardening_required_ssl_modes": "strict, full",
+        "zone_hardening_compliance_modes": "pqh, fips,pqh",
+        "zone_hardening_verify_urls": ", ".join(edge_urls),
+        "zone_hardening_client_auth_enabled": "true",
+        "zone_hardening_auto_origin_tls_kex": "yes",
+    }
+    done = ansible.run()
+    assert done.returncode == 0, done.output
+    assert (zone.kex_enabled, zone.compliance_modes, zone.aop_enabled) == (True, ["fips", "pqh"], True)
+    assert done.reports["example.com"]["after"]["compliance_modes"] == ["fips", "pqh"]
+    assert done.reports["example.com"]["verified"] == dict.fromkeys(edge_urls, 200)
+    again = ansible.run()
+    assert (again.recap()["changed"], again.reports["example.com"]["changes"]) == (0, [])
+
+    zone.ssl_mode = "flexible"
+    refused = ansible.run()
+    assert "The SSL mode is flexible, and strict, full is asked for" in refused.output
+    assert writes(ansible.emulator) == []
+
+
+NULLABLE = ("auto_origin_tls_kex", "compliance_modes", "origin_pqe", "client_auth_enabled")
+OTHERS = (
+    *("certificate", "private_key", "private_key_passphrase"),
+    *("required_ssl_modes", "verify_urls", "origins"),
+)
+
+
+@pytest.mark.parametrize(("blank", "names"), [(None, NULLABLE), ("", NULLABLE), ("", NULLABLE + OTHERS)])
+def test_blanks_leave_alone(ansible: Ansible, zone: Zone, blank: str | None, names: tuple[str, ...]) -> None:
+    """A template makes them of null, and an empty answer is one. Null itself, old Ansible refuses for other options."""
+    zone.kex_enabled, zone.compliance_modes = True, ["fips"]
+    if names == NULLABLE:
+        ansible.variables["zone_hardening_certificate"] = ""
+    before = state(ansible.emulator, zone)
+    ansible.variables |= {f"zone_hardening_{name}": blank for name in names}
+    run = ansible.run()
+    assert run.returncode == 0, run.output
+    assert run.reports["example.com"]["changes"] == []
+    assert state(ansible.emulator, zone) == before
+    assert ansible.emulator.count() == {"GET": 1}
+
+
 def test_dark_edge_takes_everything_back(
     ansible: Ansible, emulator: Emulator, zone: Zone, edge: dict[str, Any]
 ) -> None:
