@@ -48,7 +48,7 @@ def test_a_zone_whose_origin_takes_the_certificate(
         assert report["origins"] == {**kinds, "accepting": accepting}
         assert {one.server_name for one in origin.connections} == {"example.com"}
 
-        again = ansible.run("-e", "zone_hardening_require_enforcement=true")
+        again = ansible.run("-e", "zone_hardening_require_enforcement=true", "-e", f"zone_hardening_origins={address}")
     assert zone.aop_enabled
     assert writes(ansible.emulator) == []
     assert again.returncode == (0 if asks == "required" else 2)
@@ -119,6 +119,24 @@ def test_a_certificate_whose_key_is_elsewhere(
     assert run.returncode == 0, run.output
     assert {one.client for one in origin.connections} == {None}
     assert zone.aop_enabled
+
+
+@pytest.mark.parametrize("mode", ["full", "strict", "origin_pull"])
+def test_an_origin_whose_own_certificate_has_expired(
+    mode: str, ansible: Ansible, zone: Zone, client_certificate: Issued
+) -> None:
+    zone.ssl_mode = mode
+    with of(issue("example.com", usage=None, ends=-1), client_certificate) as origin:
+        ansible.variables["zone_hardening_origins"] = [f"127.0.0.1:{origin.port}"]
+        run = ansible.run()
+    if mode == "full":
+        assert run.returncode == 0, run.output
+        assert zone.aop_enabled
+    else:
+        assert run.returncode == 2
+        assert f"127.0.0.1:{origin.port} shows a certificate of its own that has expired" in run.output
+        assert f"in the SSL mode {mode}. Renew it first." in run.output
+        assert writes(ansible.emulator) == []
 
 
 @pytest.mark.parametrize(
