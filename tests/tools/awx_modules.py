@@ -20,8 +20,8 @@ from typing import Any
 
 COLLECTION = "ansible_collections/awx/awx"
 MODULES = (
-    *("credential", "credential_type", "execution_environment", "group", "host", "inventory", "job_template"),
-    *("organization", "project"),
+    *("credential", "credential_type", "execution_environment", "group", "host", "inventory"),
+    *("inventory_source", "job_template", "organization", "project"),
 )
 
 

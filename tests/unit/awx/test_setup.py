@@ -109,9 +109,9 @@ def test_objects_refer_to_one_another(set_up: Controller) -> None:
 
 def test_job_templates(set_up: Controller) -> None:
     templates = set_up.asked("job_template")
-    assert set(templates) == {"Harden zones"}
+    assert set(templates) == {"Harden zones", "Audit zones"}
     specs = yaml.safe_load((TREE / "roles" / "zone_hardening" / "meta" / "argument_specs.yml").read_text())
-    options = specs["argument_specs"]["main"]["options"]
+    options = specs["argument_specs"]["main"]["options"] | {"audit_fail_on_drift": {}}
     for template in templates.values():
         assert could_be_playbook(TREE / template["playbook"]), "AWX takes only playbooks that it finds in the project"
         assert template["survey_enabled"] is True
@@ -120,6 +120,34 @@ def test_job_templates(set_up: Controller) -> None:
             assert question["variable"] in options
             assert not options[question["variable"]].get("no_log"), "a secret belongs into a credential"
             assert question["type"] != "password"
+
+
+def test_an_inventory_source(tmp_path: Path) -> None:
+    """AWX finds the zones by itself, with the credential of the API, which reaches inventory updates."""
+    controller = Controller(tmp_path)
+    variables = {
+        "awx_setup_inventory_source_path": "our.cloudflare.yml",
+        "awx_setup_inventory_source_project": "Ours",
+        "awx_setup_execution_environment_image": "our/cloudflare-ee:1.0.0",
+    }
+    assert controller.set_up(variables) == 0, controller.output
+    assert controller.asked("inventory_source") == {
+        "Cloudflare": {
+            "name": "Cloudflare",
+            "inventory": "Cloudflare zones",
+            "organization": "Default",
+            "source": "scm",
+            "source_project": "Ours",
+            "source_path": "our.cloudflare.yml",
+            "credential": "Cloudflare API",
+            "execution_environment": "originsec.cloudflare",
+            "overwrite": True,
+            "update_on_launch": True,
+            "update_cache_timeout": 3600,
+            "state": "present",
+        }
+    }
+    assert controller.asked("host") == {}
 
 
 def test_no_secret_is_printed(set_up: Controller, client_files: tuple[Path, Path]) -> None:
@@ -134,6 +162,7 @@ def test_without_anything(tmp_path: Path) -> None:
     assert controller.set_up() == 0, controller.output
     assert [one["inputs"] for one in controller.asked("credential").values()] == [{}, {}]
     assert controller.asked("host") == {}
+    assert controller.asked("inventory_source") == {}
     assert "variables" not in controller.asked("group")["zones"]
     assert controller.asked("execution_environment") == {}
     assert "execution_environment" not in controller.asked("job_template")["Harden zones"]
