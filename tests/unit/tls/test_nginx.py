@@ -6,80 +6,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography import x509
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._probe import Target, probe
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
+from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program, issue
 from ansible_collections.originsec.cloudflare.tests.unit.tls.ml_dsa import POST_QUANTUM, ml_dsa_pair
 
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
-CONFIGURATION = """
-daemon off;
-master_process off;
-pid {directory}/pid;
-error_log {directory}/error.log;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {directory}/temporary;
-  proxy_temp_path {directory}/temporary;
-  fastcgi_temp_path {directory}/temporary;
-  uwsgi_temp_path {directory}/temporary;
-  scgi_temp_path {directory}/temporary;
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_certificate {directory}/server.pem;
-    ssl_certificate_key {directory}/server.pem;
-    ssl_client_certificate {directory}/authority.pem;
-    ssl_verify_client {mode};
-    ssl_protocols {protocol};
-    location / {{ return 204; }}
-  }}
-}}
-"""
-
 
 @pytest.fixture(scope="module")
-def nginx() -> Program:
-    return debian_program("nginx", "nginx")
-
-
-@contextlib.contextmanager
-def serving(nginx: Program, directory: Path, mode: str, protocol: str, authority: str) -> Iterator[int]:
-    """authority: its certificate, in PEM."""
-    server = issue("shop.example.com", usage=ExtendedKeyUsageOID.SERVER_AUTH)
-    (directory / "server.pem").write_text(server.pem + server.key_pem)
-    (directory / "authority.pem").write_text(authority)
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-    path = directory / "nginx.conf"
-    path.write_text(CONFIGURATION.format(directory=directory, port=port, mode=mode, protocol=protocol))
-    process = subprocess.Popen(
-        [nginx.path, "-p", str(directory), "-c", str(path), "-e", str(directory / "error.log")],
-        env={**os.environ, **nginx.environment},
-    )
-    try:
-        for _attempt in range(200):
-            assert process.poll() is None, (directory / "error.log").read_text()
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
+def server() -> Issued:
+    return issue("shop.example.com", usage=None)
 
 
 def probed(port: int, certificate: str, private_key: str) -> dict[str, Any]:
@@ -90,12 +34,13 @@ def probed(port: int, certificate: str, private_key: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
 @pytest.mark.parametrize("mode", ["off", "optional", "on"])
-def test_modes(nginx: Program, tmp_path: Path, mode: str, protocol: str, other_certificate: Issued) -> None:
+def test_modes(tmp_path: Path, server: Issued, mode: str, protocol: str, other_certificate: Issued) -> None:
     authority = issue("authority", authority=True, usage=None)
     client = issue("client", issuer=authority)
-    with serving(nginx, tmp_path, mode, protocol, authority.pem) as port:
+    program, verify = debian_program("nginx", "nginx"), f"{mode}; ssl_protocols {protocol}"
+    with Nginx(program, tmp_path / "nginx", server, [authority], verify) as nginx:
         results = {
-            name: probed(port, one.pem, one.key_pem)
+            name: probed(nginx.port, one.pem, one.key_pem)
             for name, one in {"trusted": client, "untrusted": other_certificate}.items()
         }
     asked = mode != "off"
@@ -106,16 +51,19 @@ def test_modes(nginx: Program, tmp_path: Path, mode: str, protocol: str, other_c
         assert result["client_certificate_accepted"] is ((name == "trusted") if asked else None)
     assert results["trusted"]["error"] is None
     complaint = "answered 400 (The SSL certificate error) when the client certificate was presented."
-    assert results["untrusted"]["error"] == (f"127.0.0.1:{port} {complaint}" if asked else None)
+    assert results["untrusted"]["error"] == (f"127.0.0.1:{nginx.port} {complaint}" if asked else None)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_post_quantum(openssl: Program, tmp_path: Path, client_certificate: Issued, trusted: bool) -> None:
+def test_post_quantum(
+    openssl: Program, tmp_path: Path, server: Issued, client_certificate: Issued, trusted: bool
+) -> None:
     """Key exchange and client certificate, both with an OpenSSL that is not the one of cryptography."""
     certificate, key = ml_dsa_pair(openssl, tmp_path, 65)
-    authority = certificate if trusted else client_certificate.pem
-    with serving(debian_program("nginx", "nginx", POST_QUANTUM), tmp_path, "on", "TLSv1.3", authority) as port:
-        result = probed(port, certificate, key)
+    authority = Issued(x509.load_pem_x509_certificate(certificate.encode()), None) if trusted else client_certificate
+    program = debian_program("nginx", "nginx", POST_QUANTUM)
+    with Nginx(program, tmp_path / "nginx", server, [authority], "on; ssl_protocols TLSv1.3") as nginx:
+        result = probed(nginx.port, certificate, key)
     assert (result["group"], result["post_quantum"], result["classical_supported"]) == ("X25519MLKEM768", True, True)
     assert (result["client_certificate_required"], result["client_certificate_accepted"]) == (True, trusted)
     assert ("The SSL certificate error" in (result["error"] or "")) is not trusted
