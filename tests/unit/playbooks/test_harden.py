@@ -54,7 +54,7 @@ def about(fleet: Fleet, exchange: Exchange) -> str:
 
 def said(run: Run) -> list[int]:
     """The numbers in what it says before it starts: zones, requests, at most, the limit, minutes, at most."""
-    told, _rest = run.output.split("PLAY [Harden the zones]")
+    told, *_batches = run.output.split("PLAY [Harden the zones]")
     (line,) = re.findall(r'"msg": "(\d+ zones?: .*)"', told)
     return [int(number) for number in re.findall(r"\d+", line.replace("1,200", "1200"))]
 
@@ -141,4 +141,5 @@ def test_two_hundred_zones_under_a_quota(fleet: Fleet) -> None:
     assert Counter(exchange.status for exchange in emulator.journal) == {200: 4 + 25 * 13 + 175 * 4}
     assert all(zone.kex_enabled and zone.aop_enabled and len(emulator.active(zone)) == 1 for zone in zones)
     assert said(run) == [200, 800, 4600, 1200, 5, 25]
+    assert run.output.count("PLAY [Harden the zones]") == 2, "a batch is a hundred"
     print(re.findall(r"Waited \d+ seconds for Cloudflare's rate limit", run.output))
