@@ -410,6 +410,12 @@ def test_preflight_writes_nothing(ansible: Ansible, emulator: Emulator, zone: Zo
     refused("90 are asked for", zone_hardening_min_days_remaining=90)
     refused("does not belong to certificate", zone_hardening_private_key=issue().key_pem)
     refused("wait_timeout", zone_hardening_wait_timeout="soon")
+    refused("must be preferred, supported or off, and not prefered.", zone_hardening_origin_pqe="prefered")
+    refused("tls_kex must be a boolean, and not ture.", zone_hardening_auto_origin_tls_kex="ture")
+    refused(
+        "example.com does not begin with https:// or http:// (zone_hardening_verify_urls).",
+        zone_hardening_verify_urls=["https://example.com/", "example.com"],
+    )
     zone.ssl_mode = "flexible"
     refused("no effect in the zone's SSL mode 'flexible'")
     refused("The SSL mode is flexible", zone_hardening_client_auth_enabled=None)
