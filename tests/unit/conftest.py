@@ -64,3 +64,13 @@ def client_certificate() -> Issued:
 @pytest.fixture(scope="session")
 def other_certificate() -> Issued:
     return issue("second")
+
+
+@pytest.fixture(scope="session")
+def authority() -> Issued:
+    return issue("authority", authority=True, usage=None)
+
+
+@pytest.fixture(scope="session")
+def other_authority() -> Issued:
+    return issue("other authority", authority=True, usage=None)

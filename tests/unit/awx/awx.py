@@ -115,6 +115,11 @@ class Controller:
             if name == module
         }
 
+    def answers(self, job_template: str) -> dict[str, Any]:
+        """Of somebody who leaves every question of the template's survey as it is."""
+        questions = self.asked("job_template")[job_template]["survey_spec"]["spec"]
+        return {question["variable"]: question["default"] for question in questions}
+
 
 # ----------------------------------------------------------------------------------------------- what it accepts
 

@@ -58,9 +58,7 @@ def credentials(
 
 @pytest.fixture
 def answers(asked: Controller) -> dict[str, Any]:
-    """Of somebody who leaves every question of the survey as it is."""
-    questions = asked.asked("job_template")["Harden zones"]["survey_spec"]["spec"]
-    return {question["variable"]: question["default"] for question in questions}
+    return asked.answers("Harden zones")
 
 
 @pytest.fixture

@@ -28,13 +28,12 @@ def test_audit(
     for zone in zones:
         emulator.upload(zone, client_certificate.pem)
         zone.kex_enabled = zone.aop_enabled = True
-    template = asked.asked("job_template")["Audit zones"]
-    answers = {question["variable"]: question["default"] for question in template["survey_spec"]["spec"]}
+    playbook, answers = asked.asked("job_template")["Audit zones"]["playbook"], asked.answers("Audit zones")
 
     def audit(number: int, fail_on_drift: str) -> Job:
         told = {**answers, "audit_fail_on_drift": fail_on_drift}
         directory = tmp_path / str(number)
-        return Job(directory, inventory, credentials, told, template["playbook"], id=str(number)).run()
+        return Job(directory, inventory, credentials, told, playbook, id=str(number)).run()
 
     well = audit(1, "true")
     assert well.status == ("successful", 0), well.output

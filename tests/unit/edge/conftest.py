@@ -28,16 +28,6 @@ def nginx_program() -> Program:
 
 
 @pytest.fixture(scope="session")
-def authority() -> Issued:
-    return issue("authority", authority=True, usage=None)
-
-
-@pytest.fixture(scope="session")
-def other_authority() -> Issued:
-    return issue("other authority", authority=True, usage=None)
-
-
-@pytest.fixture(scope="session")
 def server() -> Issued:
     return issue("example.com", usage=None)
 

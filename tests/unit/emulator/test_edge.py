@@ -31,16 +31,6 @@ STRICT = {"ssl_mode": "strict"}
 
 
 @pytest.fixture(scope="session")
-def authority() -> Issued:
-    return issue("authority", authority=True, usage=None)
-
-
-@pytest.fixture(scope="session")
-def other_authority() -> Issued:
-    return issue("other authority", authority=True, usage=None)
-
-
-@pytest.fixture(scope="session")
 def servers(authority: Issued, other_authority: Issued) -> dict[str, Issued]:
     """Certificates of an origin, valid or not for example.com."""
     return {

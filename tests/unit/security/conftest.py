@@ -31,10 +31,5 @@ def ad_hoc(tmp_path: Path) -> AdHoc:
 
 
 @pytest.fixture(scope="session")
-def authority() -> Issued:
-    return issue("authority", authority=True, usage=None)
-
-
-@pytest.fixture(scope="session")
 def server_certificate(authority: Issued) -> Issued:
     return issue("server", issuer=authority, usage=None, address="127.0.0.1")

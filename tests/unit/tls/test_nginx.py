@@ -34,8 +34,9 @@ def probed(port: int, certificate: str, private_key: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
 @pytest.mark.parametrize("mode", ["off", "optional", "on"])
-def test_modes(tmp_path: Path, server: Issued, mode: str, protocol: str, other_certificate: Issued) -> None:
-    authority = issue("authority", authority=True, usage=None)
+def test_modes(
+    tmp_path: Path, server: Issued, authority: Issued, other_certificate: Issued, mode: str, protocol: str
+) -> None:
     client = issue("client", issuer=authority)
     program, verify = debian_program("nginx", "nginx"), f"{mode}; ssl_protocols {protocol}"
     with Nginx(program, tmp_path / "nginx", server, [authority], verify) as nginx:

@@ -50,13 +50,14 @@ def server() -> Issued:
 
 
 @pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("authority", authority=True, usage=None)
+def client(authority: Issued) -> Issued:
+    return issue("client", issuer=authority)
 
 
 @pytest.fixture(scope="module")
-def client(authority: Issued) -> Issued:
-    return issue("client", issuer=authority)
+def asking(authority: Issued) -> dict[str, Any]:
+    """Of an origin that serves those who present no certificate, too."""
+    return {"client_certificates": "optional", "client_ca": authority.pem}
 
 
 def probed(port: int, client: Issued | None = None, **options: Any) -> dict[str, Any]:
@@ -376,10 +377,9 @@ def test_ml_dsa_is_not_for_tls_1_2(server: Issued, mode: str, required: bool) ->
     ("status", "required", "accepted"), [(495, True, False), (496, True, False), (400, False, True), (403, False, True)]
 )
 def test_statuses_without_a_word_of_the_certificate(
-    server: Issued, client: Issued, authority: Issued, status: int, required: bool, accepted: bool
+    server: Issued, client: Issued, asking: dict[str, Any], status: int, required: bool, accepted: bool
 ) -> None:
-    settings: dict[str, Any] = {"client_certificates": "optional", "client_ca": authority.pem}
-    with Origin(server.pem, server.key_pem, status=status, **settings) as origin:
+    with Origin(server.pem, server.key_pem, status=status, **asking) as origin:
         result = probed(origin.port, client)
     assert of(result, "client_certificate_required", "client_certificate_accepted") == (required, accepted)
     assert (result["error"] or "") == {
@@ -388,20 +388,19 @@ def test_statuses_without_a_word_of_the_certificate(
     }.get(status, f"127.0.0.1:{origin.port} answered {status} when the client certificate was presented.")
 
 
-def test_a_status_that_the_certificate_changes(server: Issued, client: Issued, authority: Issued) -> None:
+def test_a_status_that_the_certificate_changes(server: Issued, client: Issued, asking: dict[str, Any]) -> None:
     class Application(Origin):
         def _answer(self, connection: Any, told: Any) -> None:
             self.status = 204 if told.client else 403
             super()._answer(connection, told)
 
-    settings: dict[str, Any] = {"client_certificates": "optional", "client_ca": authority.pem}
-    with Application(server.pem, server.key_pem, **settings) as origin:
+    with Application(server.pem, server.key_pem, **asking) as origin:
         result = probed(origin.port, client)
     keys = ("client_certificate_required", "client_certificate_accepted", "error")
     assert of(result, *keys) == (True, True, None)
 
 
-def test_a_refusal_that_comes_byte_by_byte(server: Issued, client: Issued, authority: Issued) -> None:
+def test_a_refusal_that_comes_byte_by_byte(server: Issued, client: Issued, asking: dict[str, Any]) -> None:
     class Slow(Origin):
         def _answer(self, connection: Any, told: Any) -> None:
             connection.recv(65536)
@@ -409,8 +408,7 @@ def test_a_refusal_that_comes_byte_by_byte(server: Issued, client: Issued, autho
                 connection.sendall(bytes([byte]))
                 time.sleep(0.01)
 
-    settings: dict[str, Any] = {"client_certificates": "optional", "client_ca": authority.pem}
-    with Slow(server.pem, server.key_pem, **settings) as origin:
+    with Slow(server.pem, server.key_pem, **asking) as origin:
         result = probed(origin.port, client)
     assert of(result, "client_certificate_required", "client_certificate_accepted") == (True, False)
 
@@ -438,13 +436,12 @@ def test_a_failure_before_the_client_certificate_is_no_refusal(server: Issued, c
     assert "speaks no TLS that OpenSSL takes" in result["error"]
 
 
-def test_an_origin_that_never_answers_a_request(server: Issued, client: Issued, authority: Issued) -> None:
+def test_an_origin_that_never_answers_a_request(server: Issued, client: Issued, asking: dict[str, Any]) -> None:
     class Busy(Origin):
         def _answer(self, connection: Any, told: Any) -> None:
             time.sleep(1.5)
 
-    settings: dict[str, Any] = {"client_certificates": "optional", "client_ca": authority.pem}
-    with Busy(server.pem, server.key_pem, **settings) as origin:
+    with Busy(server.pem, server.key_pem, **asking) as origin:
         with_it = probed(origin.port, client, timeout=1)
         without = probed(origin.port, timeout=1)
     keys = ("reachable", "client_certificate_required", "client_certificate_accepted")
@@ -454,14 +451,13 @@ def test_an_origin_that_never_answers_a_request(server: Issued, client: Issued, 
     assert "after the handshake, so it counts as content without a certificate" in without["error"]
 
 
-def test_an_origin_that_hangs_up_without_a_word(server: Issued, client: Issued, authority: Issued) -> None:
+def test_an_origin_that_hangs_up_without_a_word(server: Issued, client: Issued, asking: dict[str, Any]) -> None:
     class Rude(Origin):
         def _answer(self, connection: Any, told: Any) -> None:
             if told.client:
                 super()._answer(connection, told)
 
-    settings: dict[str, Any] = {"client_certificates": "optional", "client_ca": authority.pem}
-    with Rude(server.pem, server.key_pem, **settings) as origin:
+    with Rude(server.pem, server.key_pem, **asking) as origin:
         result = probed(origin.port, client)
     keys = ("client_certificate_required", "client_certificate_accepted", "error")
     assert of(result, *keys) == (True, True, None)
