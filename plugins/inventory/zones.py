@@ -130,9 +130,10 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
-from ..module_utils._client import VERSION, AnswerError, Client, CloudflareError, InputError, MissingLibraryError
+from ..module_utils._client import VERSION, Client
+from ..module_utils._errors import CloudflareError, InputError, MissingLibraryError, ResponseError
 from ..module_utils._module import pacing
-from ..module_utils._options import ascii_name, connect_without_zone
+from ..module_utils._options import ascii_name, make_client_without_zone
 
 try:
     from ansible.template import trust_as_template
@@ -231,7 +232,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _zones(self, path: str, cache: bool) -> list[Zone]:
         """From the cache or the API."""
         options = self.get_options()
-        client, filters, caching = connect_without_zone(options), Filters(options), options["cache"]
+        client, filters, caching = make_client_without_zone(options), Filters(options), options["cache"]
         key = f"{self.get_cache_key(path)}_{filters.key(client)}"
         zones: list[Zone] | None = self._cache.get(key) if caching and cache else None
         if zones is None:
@@ -300,7 +301,7 @@ def _zone(record: Mapping[str, Any]) -> Zone:
         "account_id": _text(record, "account", "id"),
     }
     if not zone["id"] or not zone["name"]:
-        raise AnswerError(
+        raise ResponseError(
             "The list of zones has an entry without an id or a name. Is api_base_url the Cloudflare API's?"
         )
     return zone

@@ -4,7 +4,7 @@
 
 # This module utility is private to the collection: it may change at any time.
 
-"""PEM, certificates and private keys; the only file that imports cryptography.
+"""Certificates and private keys; the only file that imports cryptography.
 
 A certificate is identified by the SHA-256 fingerprint of its DER, never by its PEM, which Cloudflare reformats.
 """
@@ -21,7 +21,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from ._client import InputError, MissingLibraryError
+from ._errors import InputError, MissingLibraryError
+from ._pem import CERTIFICATE_LABELS, pem_blocks, wrapped
 
 CRYPTOGRAPHY_IMPORT_ERROR: str | None = None
 try:
@@ -41,9 +42,6 @@ except ImportError:
     CRYPTOGRAPHY_IMPORT_ERROR = traceback.format_exc()
 
 _MINIMUM = 42  # the first with certificate times in UTC
-
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
-_CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
 # What cryptography calls by another name, or does not know unless it is of 2026.
 _KEY_TYPES = {
@@ -173,32 +171,10 @@ def _covers(name: str, server_name: str) -> bool:
         return name in (server_name, f"*.{server_name.partition('.')[2]}")
 
 
-def pem_blocks(text: str) -> list[tuple[str, str]]:
-    """(label, PEM) of every block in a text, in the form that OpenSSL would write it.
-
-    Mends what happens to PEM on its way through YAML, JSON, environment variables and editors: CRLF, indentation,
-    literal ``\\n``, lines joined by blanks, a missing final newline; text around the blocks is left out.
-    """
-    text = text.replace("\\r", "").replace("\\n", "\n").replace("\r", "\n")
-    return [(label, _rewrapped(label, body)) for label, body in _BLOCK.findall(text)]
-
-
-def _rewrapped(label: str, body: str) -> str:
-    headers, lines = "", body
-    if "Proc-Type:" in body:  # an encrypted key in the traditional format: headers, an empty line, base64
-        stripped = [line.strip() for line in body.strip().splitlines()]
-        head = [line for line in stripped if ":" in line]
-        headers = "\n".join(head) + "\n\n"
-        lines = "".join(line for line in stripped if ":" not in line)
-    base64_text = "".join(lines.split())
-    wrapped = "".join(base64_text[start : start + 64] + "\n" for start in range(0, len(base64_text), 64))
-    return f"-----BEGIN {label}-----\n{headers}{wrapped}-----END {label}-----\n"
-
-
 def _certificates(text: str) -> list[x509.Certificate]:
     require_cryptography()
     blocks = pem_blocks(text)
-    found = [pem for label, pem in blocks if label in _CERTIFICATE_LABELS]
+    found = [pem for label, pem in blocks if label in CERTIFICATE_LABELS]
     if not found:
         others = ", ".join(sorted({label for label, _pem in blocks}))
         raise InputError(
@@ -343,7 +319,7 @@ def _seed_only(pem: str) -> str:
             "computed from it. Give the file that the key was made in, if it has the seed; else make another key."
         )
     der = b"\x30\x34\x02\x01\x00" + algorithm + b"\x04\x22\x80\x20" + seed
-    return _rewrapped("PRIVATE KEY", base64.b64encode(der).decode())
+    return wrapped("PRIVATE KEY", base64.b64encode(der).decode())
 
 
 def _public_key(certificate: x509.Certificate) -> bytes | None:

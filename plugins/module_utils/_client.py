@@ -21,6 +21,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ._errors import ConnectionFailedError, InputError, ResponseError, advice, error_type
+
 REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
@@ -58,110 +60,9 @@ _RESERVE = 0.1
 """The share of the quota that is left alone, for the requests that others have under way and for a person at work."""
 
 _LONGEST_TOLD = 2000
-"""Characters of what an answer may add to a message, whatever somebody has put in it."""
+"""Characters of what a response may add to a message, whatever somebody has put in it."""
 
 _LIMIT = re.compile(r'"([^"]*)"((?:\s*;\s*\w+=\d+)+)')  # "default";r=1193;t=204
-
-_CHECK_ACCESS = (
-    "The token is not valid, or its zone resources do not include this zone. "
-    "Compare it with My Profile > API Tokens: expired, rolled, restricted to other zones or other client addresses?"
-)
-_NO_ROUTE = "Cloudflare knows no such object. The id of a zone goes into zone_id, its name into zone_name."
-
-_WHAT_TO_DO = {
-    1406: "The zone holds this certificate already, or is still deleting it, which takes about ten seconds: run again.",
-    1408: "Cloudflare cannot read the certificate: give one leaf certificate in PEM, with the chain, if any, after it.",
-    1412: "Cloudflare accepts a leaf certificate (CA:FALSE) only, not that of a certificate authority.",
-    1414: "The certificate is being deleted already.",
-    1434: "A certificate can be deleted once its deployment is over: run again in a minute, or raise wait_timeout.",
-    1551: "There is no certificate with this id in this zone.",
-    1552: "There is no certificate with this id in this zone.",
-    6102: "The e-mail address is malformed: api_email (CLOUDFLARE_EMAIL) is the address that you log in with.",
-    6103: "The API key is malformed. An API token goes into api_token (CLOUDFLARE_API_TOKEN), not into api_key.",
-    6111: "The API token is malformed: give it without quotes, line breaks or the word Bearer.",
-    7000: _NO_ROUTE,
-    7003: _NO_ROUTE,
-    9103: "The API key does not belong to this e-mail address: compare both with My Profile > API Tokens.",
-    9106: "Cloudflare saw no credentials; does a proxy remove the headers?",
-    9109: _CHECK_ACCESS,
-}
-_WHAT_TO_DO_BY_STATUS = {
-    401: _CHECK_ACCESS,
-    409: "Another change of this zone is under way: run again when it is over.",
-    429: "The limit of 1,200 requests per five minutes and user is used up; every call is refused until it is over.",
-}
-
-
-class CloudflareError(Exception):
-    """Anything that keeps a task from being done, as one message for the user.
-
-    status: of the HTTP answer, None where there was none. codes and messages: of the answer's errors and their
-    error chains, outermost first. ray: Cloudflare's name for the request. may_be_done: whether what was asked for may
-    have been carried out nevertheless. done: what had been changed before, in words; facts: what of the return values
-    is known nevertheless.
-    """
-
-    may_be_done = False
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        codes: tuple[int, ...] = (),
-        messages: tuple[str, ...] = (),
-        ray: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.codes = codes
-        self.messages = messages
-        self.ray = ray
-        self.done: tuple[str, ...] = ()
-        self.facts: Mapping[str, Any] = {}
-
-    def __str__(self) -> str:
-        message = super().__str__()
-        return f"{message} Done before that: {', '.join(self.done)}." if self.done else message
-
-
-class InputError(CloudflareError):
-    """The options cannot be right; found before the first request."""
-
-
-class AuthenticationError(CloudflareError):
-    """The credentials are malformed, unknown, or not for this zone."""
-
-
-class PermissionDeniedError(CloudflareError):
-    """The credentials are good, but a permission is missing."""
-
-
-class NotFoundError(CloudflareError):
-    """There is no such zone or certificate."""
-
-
-class RateLimitError(CloudflareError):
-    """Too many requests, also after all retries."""
-
-
-class ConnectionFailedError(CloudflareError):
-    """No answer: no route, no TLS, a timeout, a dropped connection."""
-
-
-class AnswerError(CloudflareError):
-    """An answer that is not the API's."""
-
-    may_be_done = True
-
-
-class MissingLibraryError(CloudflareError):
-    """A Python library is not installed where the task runs."""
-
-    def __init__(self, library: str, import_traceback: str | None) -> None:
-        super().__init__(f"The Python library {library} is missing.")
-        self.library = library
-        self.import_traceback = import_traceback
 
 
 @dataclass(frozen=True)
@@ -224,7 +125,7 @@ class Client:
             envelope = self._envelope("GET", path, query={**query, "page": str(page), "per_page": str(per_page)})
             items = envelope.get("result") or []
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise AnswerError(f"GET {self.base_url}/{path} did not answer with a list of objects.")
+                raise ResponseError(f"GET {self.base_url}/{path} did not answer with a list of objects.")
             yield from items
             info = envelope.get("result_info")
             total_pages = info.get("total_pages") if isinstance(info, dict) else None
@@ -235,42 +136,42 @@ class Client:
     def _envelope(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """The envelope of an answer that says success, after as many tries as it takes and is allowed."""
+        """The envelope of a response that says success, after as many tries as it takes and is allowed."""
         what = f"{method} {self.base_url}/{path}"
         retry, give_up_at = _retry_policy(self.retries), time.monotonic() + _DEADLINE_SECONDS
         while True:
-            answer = self._try(method, path, body, query)
-            again = _once_more(retry, method, answer)
+            response = self._try(method, path, body, query)
+            again = _once_more(retry, method, response)
             tries = len(retry.history) + 1
             tried = f"tried {tries} times" if tries > 1 else ""
             if again is None:
                 break
-            pause = _pause(again, answer)
+            pause = _pause(again, response)
             if time.monotonic() + pause > give_up_at:
                 tried = (
                     f"given up after try {tries}: the next one, in {pause:.0f} seconds, would be past the deadline of "
                     f"{_DEADLINE_SECONDS} seconds for one call"
                 )
                 break
-            if not isinstance(answer, Exception) and answer.status_code == 429:
+            if not isinstance(response, Exception) and response.status_code == 429:
                 self.waited += round(pause)
             time.sleep(pause)
             retry = again
 
-        if isinstance(answer, Exception):
-            cause = _cause(answer)
+        if isinstance(response, Exception):
+            cause = _cause(response)
             failure = ConnectionFailedError(
-                f"{what} failed{f' ({tried})' if tried else ''}: {self._reason(answer, cause)}"
+                f"{what} failed{f' ({tried})' if tried else ''}: {self._reason(response, cause)}"
             )
             failure.may_be_done = not isinstance(cause, (ConnectTimeoutError, ProxyError))
-            raise failure from answer
-        self._keep_pace(answer)
-        return _checked(what, answer, tried, self.secret, str((body or {}).get("private_key") or ""))
+            raise failure from response
+        self._keep_pace(response)
+        return _checked(what, response, tried, self.secret, str((body or {}).get("private_key") or ""))
 
     def _try(
         self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
     ) -> requests.Response | Exception:
-        """One request, and what came of it: an answer, read to its end, or the failure."""
+        """One request, and what came of it: a response, read to its end, or the failure."""
         try:
             with warnings.catch_warnings():
                 # validate_certs: false is the user's own decision
@@ -294,7 +195,7 @@ class Client:
         """Wait for the quota's reset when little of it is left: past it, every call of the user is blocked.
 
         The server counts for all forks, slices and machines, so that nothing has to be shared among them. The wait
-        comes after an answer, and not before a request, because the next request may be that of another task.
+        comes after a response, and not before a request, because the next request may be that of another task.
         """
         pause = _seconds_to_reset(response)
         # A 429 is a block, which was waited for as far as retries allow.
@@ -303,7 +204,7 @@ class Client:
             self.waited += pause
 
     def _reason(self, error: Exception, cause: Exception) -> str:
-        """Why there was no answer, and what to do."""
+        """Why there was no response, and what to do."""
         if isinstance(error, requests.exceptions.SSLError):
             return (
                 f"{cause}. The server's certificate was not accepted: if this is your own proxy or gateway, "
@@ -356,24 +257,24 @@ def _retry_policy(retries: int) -> Retry:
     )
 
 
-def _once_more(retry: Retry, method: str, answer: requests.Response | Exception) -> Retry | None:
+def _once_more(retry: Retry, method: str, response: requests.Response | Exception) -> Retry | None:
     """The policy for the next try, or None where there is to be none."""
     try:
-        if isinstance(answer, Exception):
-            return retry.increment(method, error=_cause(answer))
-        if retry.is_retry(method, answer.status_code):
-            return retry.increment(method, response=answer.raw)
+        if isinstance(response, Exception):
+            return retry.increment(method, error=_cause(response))
+        if retry.is_retry(method, response.status_code):
+            return retry.increment(method, response=response.raw)
     except (OSError, HTTPError):  # used up, or the failure itself, where it does not pass
         return None
     return None
 
 
-def _pause(retry: Retry, answer: requests.Response | Exception) -> float:
+def _pause(retry: Retry, response: requests.Response | Exception) -> float:
     """Seconds until the next try."""
-    if isinstance(answer, Exception):
+    if isinstance(response, Exception):
         return retry.get_backoff_time()
-    asked = retry.get_retry_after(answer.raw) or retry.get_backoff_time()
-    return max(asked, _seconds_to_reset(answer))
+    asked = retry.get_retry_after(response.raw) or retry.get_backoff_time()
+    return max(asked, _seconds_to_reset(response))
 
 
 def _seconds_to_reset(response: requests.Response) -> int:
@@ -400,7 +301,7 @@ def _cause(error: Exception) -> Exception:
 
 
 def _checked(what: str, response: requests.Response, tried: str, secret: str, key: str) -> dict[str, Any]:
-    """The envelope of an answer that says success; anything else becomes the right error, without the secrets."""
+    """The envelope of a response that says success; anything else becomes the right error, without the secrets."""
     try:
         envelope = json.loads(response.content)
     except (ValueError, RecursionError):
@@ -418,8 +319,10 @@ def _checked(what: str, response: requests.Response, tried: str, secret: str, ke
         told = "redirected, which is not followed" if response.is_redirect else "an answer that is not the API's"
     ray = response.headers.get("CF-Ray")
     where = ", ".join(filter(None, (f"HTTP {response.status_code}", f"cf-ray {ray}" if ray else "", tried)))
-    message = f"{what}: {told} [{where}]. {_advice(response, codes)}".rstrip()
-    kind = _kind(response.status_code, codes)
+    request = response.request
+    what_to_do = advice(response.status_code, codes, str(request.method), str(request.path_url))
+    message = f"{what}: {told} [{where}]. {what_to_do}".rstrip()
+    kind = error_type(response.status_code, codes)
     error = kind(message, status=response.status_code, codes=codes, messages=messages, ray=ray)
     error.may_be_done = response.status_code >= 500 or (response.status_code < 300 and not codes)
     raise error
@@ -446,49 +349,3 @@ def _without(secret: str, key: str, text: str) -> str:
         text = text.replace(whole, _HIDDEN)
     body = "".join(key.splitlines()[1:-1])
     return re.sub(r"\\+[nr]|[A-Za-z0-9+/]{12,}=*", lambda found: _HIDDEN if found[0] in body else found[0], text)
-
-
-def _kind(status: int, codes: tuple[int, ...]) -> type[CloudflareError]:
-    if status == 429:
-        return RateLimitError
-    if not codes:
-        return AnswerError
-    if 10000 in codes:
-        return PermissionDeniedError
-    if status == 401 or {6003, 9103, 9106, 9109}.intersection(codes):
-        return AuthenticationError
-    if status == 404 or {1551, 1552, 7000, 7003}.intersection(codes):
-        return NotFoundError
-    return CloudflareError
-
-
-def _advice(response: requests.Response, codes: tuple[int, ...]) -> str:
-    status = response.status_code
-    if 10000 in codes:
-        return _permission(response)
-    for code in reversed(codes):
-        if code in _WHAT_TO_DO:
-            return _WHAT_TO_DO[code]
-    if status in _WHAT_TO_DO_BY_STATUS:
-        return _WHAT_TO_DO_BY_STATUS[status]
-    if status >= 500:
-        return "Cloudflare's side is in trouble (https://www.cloudflarestatus.com/): run again later."
-    if not codes:
-        return "Does api_base_url point to the Cloudflare API, and not to a proxy or a web site?"
-    return ""
-
-
-def _permission(response: requests.Response) -> str:
-    request = response.request
-    path = str(request.path_url)
-    if "/origin_tls_client_auth" in path:
-        group = "SSL and Certificates"
-    elif "/settings/" in path or "/cache/" in path:
-        group = "Zone Settings"
-    else:
-        group = "Zone"
-    access = "Read" if request.method == "GET" else "Write"
-    return (
-        f"The credentials lack the permission '{group} {access}', or are not valid here: "
-        "compare the token with My Profile > API Tokens."
-    )

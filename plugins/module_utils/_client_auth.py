@@ -4,7 +4,7 @@
 
 # This module utility is private to the collection: it may change at any time.
 
-"""Zone-level Authenticated Origin Pulls: the state, a pure plan from it to what is wanted, and its execution.
+"""Authenticated Origin Pulls: the state, and a pure plan from it to what is wanted.
 
 There is no call to replace a certificate, so a rotation is upload, wait until active, delete; and the order of the
 steps is what keeps the edge able to present a certificate throughout.
@@ -14,33 +14,19 @@ Source: https://developers.cloudflare.com/ssl/origin-configuration/authenticated
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Protocol
 
-from ._certificates import (
-    ClientCertificate,
-    describe,
-    load_certificate,
-    load_client_certificate,
-    require_cryptography,
-)
-from ._client import AnswerError, Client, CloudflareError, InputError, NotFoundError
-from ._setting import CLIENT_AUTH_ENABLEMENT, SSL_MODE
+from ._certificates import ClientCertificate, describe, load_certificate, load_client_certificate, require_cryptography
+from ._errors import CloudflareError, InputError, ResponseError
 
 ACTIVE = "active"
 _DELETED = frozenset({"pending_deletion", "deleted"})
 _TIMED_OUT = frozenset({"deployment_timed_out", "deletion_timed_out"})
-_TO_BE_GONE = _DELETED | {"deletion_timed_out"}  # to delete it once more changes nothing
+TO_BE_GONE = _DELETED | {"deletion_timed_out"}  # to delete it once more changes nothing
 _SSL_MODES_WITHOUT_EFFECT = ("off", "flexible")
-
-_EXISTS, _DEPLOYING = 1406, 1434
-_DELETED_ALREADY = {1414, 1551, 1552}
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
 
 class UnsafeError(CloudflareError):
@@ -85,7 +71,9 @@ class Record:
     def from_api(cls, item: Any) -> Record:
         certificate_id = item.get("id") if isinstance(item, dict) else None
         if not isinstance(certificate_id, str) or not re.fullmatch("[0-9A-Za-z_-]{1,36}", certificate_id):
-            raise AnswerError("Cloudflare answered with a client certificate that has no id, or none that can be one.")
+            raise ResponseError(
+                "Cloudflare answered with a client certificate that has no id, or none that can be one."
+            )
         description = describe(item.get("certificate"))
         for name in ("issuer", "serial_number", "signature"):  # where the certificate itself could not be read
             description[name] = item.get(name) if description[name] is None else description[name]
@@ -228,9 +216,6 @@ class Step(Protocol):
     def preview(self, state: State) -> State:
         """The state after it, as far as it can be foreseen."""
 
-    def execute(self, state: State, zone: Zone) -> State:
-        """Take the step, and return the state after it."""
-
 
 @dataclass(frozen=True)
 class Upload:
@@ -240,21 +225,16 @@ class Upload:
         expires_on = self.certificate.description["not_after"]
         return state.with_record(Record(None, "initializing", self.certificate.description, None, expires_on))
 
-    def execute(self, state: State, zone: Zone) -> State:
-        return state.with_record(zone.upload(self.certificate))
-
 
 @dataclass(frozen=True)
 class AwaitActive:
     fingerprint: str
 
     def preview(self, state: State) -> State:
-        return self._each(state, lambda record: replace(record, status=ACTIVE))
+        return self.each(state, lambda record: replace(record, status=ACTIVE))
 
-    def execute(self, state: State, zone: Zone) -> State:
-        return self._each(state, zone.await_active)
-
-    def _each(self, state: State, await_active: Callable[[Record], Record]) -> State:
+    def each(self, state: State, await_active: Callable[[Record], Record]) -> State:
+        """The state in which await_active has had its way with the records that are to become active."""
         records = (
             await_active(one) if one.exists and one.fingerprint == self.fingerprint else one for one in state.records
         )
@@ -268,10 +248,6 @@ class Enable:
     def preview(self, state: State) -> State:
         return replace(state, enabled=self.enabled)
 
-    def execute(self, state: State, zone: Zone) -> State:
-        zone.enable(self.enabled)
-        return self.preview(state)
-
 
 @dataclass(frozen=True)
 class Delete:
@@ -279,10 +255,6 @@ class Delete:
 
     def preview(self, state: State) -> State:
         return state.without(self.certificate_id)
-
-    def execute(self, state: State, zone: Zone) -> State:
-        zone.delete(str(self.certificate_id))
-        return self.preview(state)
 
 
 def plan(state: State, wanted: Wanted) -> list[Step]:
@@ -307,7 +279,7 @@ def _present(state: State, wanted: Wanted) -> Iterator[Step]:
     superseded: list[Record] = []
     if wanted.exclusive and (wanted.wait or (record and record.status == ACTIVE)):
         gone = [] if record else dead
-        superseded = [one for one in state.records if one not in (record, *gone) and one.status not in _TO_BE_GONE]
+        superseded = [one for one in state.records if one not in (record, *gone) and one.status not in TO_BE_GONE]
     # What has expired first, or the edge might be left to present it
     yield from (Delete(one.id) for one in superseded if one.expired)
     if wanted.enabled is not None and wanted.enabled != state.enabled:
@@ -316,7 +288,7 @@ def _present(state: State, wanted: Wanted) -> Iterator[Step]:
 
 
 def _absent(state: State, wanted: Wanted) -> Iterator[Step]:
-    to_go = [one for one in state.records if wanted.matches(one) and one.status not in _TO_BE_GONE]
+    to_go = [one for one in state.records if wanted.matches(one) and one.status not in TO_BE_GONE]
     # Also where it is so already, before something is deleted: a reading may be out of date.
     if wanted.enabled is False and (state.enabled or to_go):
         yield Enable(False)
@@ -355,185 +327,6 @@ def _refuse_unsafe(state: State, steps: list[Step]) -> None:
                     "another one first, or set enabled: false as well."
                 )
         state = after
-
-
-@dataclass
-class Zone:
-    """The calls for one zone's client certificates.
-
-    wait_timeout: seconds that each wait may take. done: what ``apply`` has changed, in words.
-    """
-
-    client: Client
-    id: str
-    wait_timeout: int = 300
-    done: list[str] = field(default_factory=list)
-
-    @property
-    def _path(self) -> str:
-        return f"zones/{self.id}/origin_tls_client_auth"
-
-    def read(self) -> State:
-        enabled = CLIENT_AUTH_ENABLEMENT.read(self.client, self.id)["enabled"]
-        return State(enabled is True, self.records())
-
-    def records(self) -> tuple[Record, ...]:
-        items = self.client.request("GET", self._path)
-        if not isinstance(items, (list, type(None))):  # null: the zone never had a certificate
-            raise AnswerError(f"GET {self.client.base_url}/{self._path} did not answer with a list.")
-        records = [Record.from_api(item) for item in items or ()]
-        return tuple({record.id: record for record in records}.values())
-
-    def find(self, certificate_id: str) -> Record | None:
-        """The certificate with this id, also where it lags behind in the list or was deleted long ago."""
-        try:
-            return Record.from_api(self.client.request("GET", f"{self._path}/{certificate_id}"))
-        except NotFoundError:
-            return None
-
-    def ssl_mode(self) -> str:
-        return str(SSL_MODE.read(self.client, self.id)["value"])
-
-    def upload(self, certificate: ClientCertificate) -> Record:
-        """Upload, or adopt what is there: a fresh upload lags the list, and one may have been cut off half-way.
-
-        Only a record of the very same certificate is ever adopted. While its deleted twin is still being deleted,
-        Cloudflare refuses the upload, so that is waited out. An upload of unknown outcome is looked for, and repeated
-        as often as any other request: if it was done after all, Cloudflare refuses the second one as a duplicate.
-        """
-        body = {"certificate": certificate.pem, "private_key": certificate.private_key}
-        # A certificate of this run's, or perhaps of this run's; else it was there all along, and only the list lagged.
-        ours = False
-        while_deleted, after_failures = _Patience(seconds=self.wait_timeout), _Patience(times=self.client.retries)
-        record: Record | None = None
-        try:
-            while record is None:
-                try:
-                    record = Record.from_api(self.client.request("POST", self._path, body))
-                    ours = True
-                except CloudflareError as error:
-                    exists = _EXISTS in error.codes
-                    if not exists and not error.may_be_done:
-                        raise
-                    ours = ours or error.may_be_done
-                    record = State(False, self.records()).present(certificate.fingerprint)
-                    if not record and not (while_deleted if exists else after_failures).pause():
-                        raise
-        except CloudflareError as error:
-            if not ours:
-                raise
-            message = (
-                f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run again, "
-                "which finds it, or uploads it."
-            )
-            raise CloudflareError(message, status=error.status, codes=error.codes) from error
-        self.done.extend([f"uploaded the certificate {certificate.fingerprint}"] if ours else [])
-        return record
-
-    def enable(self, enabled: bool) -> None:
-        CLIENT_AUTH_ENABLEMENT.write(self.client, self.id, enabled)
-        self.done.append(f"{'enabled' if enabled else 'disabled'} Authenticated Origin Pulls")
-
-    def await_active(self, record: Record) -> Record:
-        """The record once it is active; by id, since the list lags."""
-        patience = _Patience(self.wait_timeout)
-        while True:
-            if record.status != ACTIVE:
-                record = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
-            if record.status == ACTIVE:
-                return record
-            if not record.exists:
-                raise CloudflareError(
-                    f"Certificate {record.id} will not become active: its status is '{record.status}'. "
-                    "What was active before still is. Run again to upload it anew."
-                )
-            if not patience.pause():
-                raise CloudflareError(
-                    f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
-                    "(wait_timeout). What was active before still is. Run again to go on waiting."
-                )
-
-    def delete(self, certificate_id: str) -> None:
-        """Delete it and see that it goes. Gone already is fine, and a deployment that is pending is waited out."""
-        patience = _Patience(self.wait_timeout)
-        while True:
-            try:
-                answer = self.client.request("DELETE", f"{self._path}/{certificate_id}")
-            except CloudflareError as error:
-                if _DEPLOYING in error.codes and patience.pause():
-                    continue
-                if not _DELETED_ALREADY.intersection(error.codes):
-                    raise
-                break
-            if isinstance(answer, dict) and str(answer.get("status")) in _TO_BE_GONE:
-                break
-            record = self.find(certificate_id)
-            if record is None or record.status in _TO_BE_GONE:
-                break
-            if not patience.pause():
-                raise CloudflareError(
-                    f"Cloudflare accepted the deletion of certificate {certificate_id}, but its status is still "
-                    f"'{record.status}' after {self.wait_timeout} seconds (wait_timeout). Run again."
-                )
-        self.done.append(f"deleted the certificate {certificate_id}")
-
-
-class _Patience:
-    """Pauses between tries, the first one soon and the others ever later, for so many seconds, or so many times."""
-
-    def __init__(self, seconds: float = math.inf, times: float = math.inf) -> None:
-        self._deadline = time.monotonic() + seconds
-        self._times = times
-        self._next = _FIRST_PAUSE
-
-    def pause(self) -> bool:
-        """Sleep for a while; False, without sleeping, once the time is over."""
-        left = self._deadline - time.monotonic()
-        if left <= 0 or self._times <= 0:
-            return False
-        time.sleep(min(self._next, left))
-        self._times -= 1
-        self._next = min(self._next * 2, _LONGEST_PAUSE)
-        return True
-
-
-@dataclass(frozen=True)
-class Change:
-    """From one state to another. removed: ids."""
-
-    before: State
-    after: State
-    changed: bool
-    removed: list[str]
-
-
-def apply(zone: Zone, wanted: Wanted, check_mode: bool) -> Change:
-    """Read, plan, and do it; in check mode the same without the doing.
-
-    Raises CloudflareError, whose ``done`` tells what had been changed.
-    """
-    zone.done.clear()
-    before = zone.read()
-    if wanted.certificate_id and not any(wanted.matches(record) for record in before.records):
-        # Not listed: deleted, or so fresh that the list lags. It must not survive by being fresh.
-        lagging = zone.find(wanted.certificate_id)
-        before = before.with_record(lagging) if lagging else before
-    if wanted.enabled and not before.enabled:
-        before = replace(before, ssl_mode=zone.ssl_mode())
-    steps = plan(before, wanted)
-    after = before
-    try:
-        for step in steps:
-            after = step.preview(after) if check_mode else step.execute(after, zone)
-    except CloudflareError as error:
-        error.done = tuple(zone.done)
-        # Whoever wants to undo this needs the id: the list may lag behind the upload
-        if wanted.present:
-            error.facts = {"certificate": next((one.result() for one in after.records if wanted.matches(one)), None)}
-        raise
-    foreseen = any(not isinstance(step, AwaitActive) for step in steps)
-    removed = [str(step.certificate_id) for step in steps if isinstance(step, Delete)]
-    return Change(before, after, foreseen if check_mode else bool(zone.done), removed)
 
 
 def warnings(wanted: Wanted, after: State) -> Iterator[str]:

@@ -17,13 +17,14 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ._client import Client, CloudflareError, MissingLibraryError
-from ._options import api_options, connect, find_zone
+from ._client import Client
+from ._errors import CloudflareError, MissingLibraryError
+from ._options import api_options, find_zone, make_client
 from ._setting import Setting
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     """What a task did, or in check mode would do.
 
     before and after make the diff, so they hold fingerprints and settings, never PEM; facts are the module's return
@@ -41,7 +42,7 @@ class Outcome:
 Params = Mapping[str, Any]
 """The validated options of a module."""
 
-Run = Callable[[Params, Client, bool], Outcome]
+Run = Callable[[Params, Client, bool], Result]
 """From the options, the client and check mode to the outcome. Raises CloudflareError."""
 
 
@@ -58,7 +59,7 @@ def _texts_with_keys(params: Params) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a module answers, in whichever process it ran.
 
     result: the return values, with ``failed`` and ``msg`` where it failed. warnings: beside them. secrets: what is not
@@ -72,7 +73,7 @@ class Answer:
     missing: bool = False
 
 
-Connect = Callable[[Params], Client]
+MakeClient = Callable[[Params], Client]
 """From the options to the client."""
 
 
@@ -90,28 +91,28 @@ class Module:
     def main(self) -> None:
         """Run in a process of its own."""
         module = _AnsibleModule(argument_spec=self.argument_spec, supports_check_mode=True)
-        answer = self.answer(module.params, module.check_mode, module._diff)
-        module.no_log_values.update(answer.secrets)
-        for warning in answer.warnings:
+        response = self.respond(module.params, module.check_mode, module._diff)
+        module.no_log_values.update(response.secrets)
+        for warning in response.warnings:
             module.warn(warning)
-        finish = module.fail_json if "failed" in answer.result else module.exit_json
-        finish(**answer.result)
+        finish = module.fail_json if "failed" in response.result else module.exit_json
+        finish(**response.result)
 
-    def answer(self, params: Params, check_mode: bool, diff: bool, connect: Connect = connect) -> Answer:
-        """Do the work. Never raises a CloudflareError; connect: how to come by the client for the options."""
+    def respond(self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient = make_client) -> Response:
+        """Do the work. Never raises a CloudflareError; make_client: how to come by the client for the options."""
         secrets = _texts_with_keys(params)
         try:
-            result, warnings = self.work(params, check_mode, diff, connect, secrets)
+            result, warnings = self.work(params, check_mode, diff, make_client, secrets)
         except MissingLibraryError as error:
             missing = {"msg": missing_required_lib(error.library), "exception": error.import_traceback}
-            return Answer({"failed": True, **missing}, secrets=secrets, missing=True)
+            return Response({"failed": True, **missing}, secrets=secrets, missing=True)
         except CloudflareError as error:
             failure = {"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts}
-            return Answer(failure, secrets=secrets)
-        return Answer(result, warnings, secrets)
+            return Response(failure, secrets=secrets)
+        return Response(result, warnings, secrets)
 
     def work(
-        self, params: Params, check_mode: bool, diff: bool, connect: Connect, secrets: set[str]
+        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient, secrets: set[str]
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
         """The return values, and what to warn of. What is not to be shown goes into secrets. Raises CloudflareError."""
         raise NotImplementedError
@@ -128,9 +129,9 @@ class CloudflareModule(Module):
         return {**api_options(), **self.spec}
 
     def work(
-        self, params: Params, check_mode: bool, diff: bool, connect: Connect, secrets: set[str]
+        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient, secrets: set[str]
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
-        client = connect(params)
+        client = make_client(params)
         # One from the environment, or stripped of white space, is news to Ansible.
         secrets.add(client.secret)
         waited = client.waited  # for the items before, which share the client
@@ -152,7 +153,7 @@ def pacing(seconds: int) -> Iterator[str]:
 
 def ensure_setting(
     setting: Setting, wanted: Any, name: str, params: Params, client: Client, check_mode: bool
-) -> Outcome:
+) -> Result:
     """The whole of a module that manages one setting; name: of the return value that holds its record."""
     zone_id = find_zone(client, params)
     previous = current = setting.read(client, zone_id)
@@ -161,7 +162,7 @@ def ensure_setting(
         current = {**previous, setting.field: wanted}
     elif changed:
         current = setting.write(client, zone_id, wanted)
-    return Outcome(
+    return Result(
         zone_id,
         facts={name: current, "previous": previous},
         changed=changed,

@@ -6,8 +6,8 @@
 
 """The options that every module has, the client that they make, and the zone that they name.
 
-Whatever can be judged without a request is judged in ``connect``. A blank text option or environment variable counts
-as unset: AWX hands over every optional field of a credential, empty or not.
+Whatever can be judged without a request is judged in ``make_client``. A blank text option or environment variable
+counts as unset: AWX hands over every optional field of a credential, empty or not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from weakref import WeakKeyDictionary
 
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
-from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client, InputError, MissingLibraryError, NotFoundError
+from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client
+from ._errors import InputError, MissingLibraryError, NotFoundError
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
@@ -48,7 +49,7 @@ def from_environment(*names: str) -> str:
 def api_options() -> dict[str, dict[str, Any]]:
     """The part of the argument spec that every module shares; documented in doc_fragments/_api.py.
 
-    The credentials have no ``fallback``: an option has to win over the environment's other scheme, so ``connect``
+    The credentials have no ``fallback``: an option has to win over the environment's other scheme, so ``make_client``
     must know which of them came from where.
     """
     return {
@@ -69,15 +70,15 @@ def api_options() -> dict[str, dict[str, Any]]:
     }
 
 
-def connect(params: Mapping[str, Any]) -> Client:
+def make_client(params: Mapping[str, Any]) -> Client:
     """The client for a module's options; raises InputError for what cannot be right, before any request is made."""
-    client = connect_without_zone(params)
+    client = make_client_without_zone(params)
     _check_zone(params)
     return client
 
 
-def connect_without_zone(params: Mapping[str, Any]) -> Client:
-    """The client for options that name no zone, which are those of an inventory; raises InputError like connect."""
+def make_client_without_zone(params: Mapping[str, Any]) -> Client:
+    """The client for options that name no zone, which are those of an inventory; raises InputError like make_client."""
     if REQUESTS_IMPORT_ERROR:
         raise MissingLibraryError("requests, with urllib3 >= 1.26", REQUESTS_IMPORT_ERROR)
     if not 1 <= params["timeout"] <= 3600:

@@ -23,8 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
-from ._certificates import ClientCertificate, describe_server, load_client_certificate, pem_blocks
-from ._client import VERSION, InputError, MissingLibraryError
+from ._certificates import ClientCertificate, describe_server, load_client_certificate
+from ._client import VERSION
+from ._errors import InputError, MissingLibraryError
+from ._pem import pem_blocks
 
 PYOPENSSL_IMPORT_ERROR: str | None = None
 try:

@@ -12,7 +12,8 @@ import reprlib
 from dataclasses import dataclass
 from typing import Any
 
-from ._client import AnswerError, Client, CloudflareError
+from ._client import Client
+from ._errors import CloudflareError, ResponseError
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Setting:
         result = client.request(method, f"zones/{zone_id}/{self.path}", body)
         where = f"{method} {client.base_url}/zones/{zone_id}/{self.path}"
         if not isinstance(result, dict) or self.field not in result:
-            raise AnswerError(f"{where}: the answer has no field '{self.field}'.")
+            raise ResponseError(f"{where}: the answer has no field '{self.field}'.")
         value = self.null if result[self.field] is None else result[self.field]
         if not self._is_one(value):
-            raise AnswerError(
+            raise ResponseError(
                 f"{where}: the answer's field '{self.field}' is {reprlib.repr(value)}, which is no value of it."
             )
         return {**{name: result.get(name) for name in self.fields}, self.field: value}

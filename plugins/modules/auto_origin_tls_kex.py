@@ -84,11 +84,11 @@ previous:
 """
 
 from ..module_utils._client import Client
-from ..module_utils._module import CloudflareModule, Outcome, Params, ensure_setting
+from ..module_utils._module import CloudflareModule, Params, Result, ensure_setting
 from ..module_utils._setting import AUTO_ORIGIN_TLS_KEX
 
 
-def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+def run(params: Params, client: Client, check_mode: bool) -> Result:
     return ensure_setting(AUTO_ORIGIN_TLS_KEX, params["enabled"], "auto_origin_tls_kex", params, client, check_mode)
 
 

@@ -101,7 +101,7 @@ previous:
 from dataclasses import replace
 
 from ..module_utils._client import Client
-from ..module_utils._module import CloudflareModule, Outcome, Params, ensure_setting
+from ..module_utils._module import CloudflareModule, Params, Result, ensure_setting
 from ..module_utils._setting import ORIGIN_PQE
 
 _NO_OP = (
@@ -110,7 +110,7 @@ _NO_OP = (
 )
 
 
-def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+def run(params: Params, client: Client, check_mode: bool) -> Result:
     outcome = ensure_setting(ORIGIN_PQE, params["value"], "origin_pqe", params, client, check_mode)
     return replace(outcome, warnings=[_NO_OP]) if outcome.changed else outcome
 

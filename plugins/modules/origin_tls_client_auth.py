@@ -278,18 +278,19 @@ previous:
 """
 
 from ..module_utils._client import Client
-from ..module_utils._client_auth import Wanted, Zone, apply, warnings
-from ..module_utils._module import CloudflareModule, Outcome, Params
+from ..module_utils._client_auth import Wanted, warnings
+from ..module_utils._client_auth_calls import ClientAuthCalls, apply
+from ..module_utils._module import CloudflareModule, Params, Result
 from ..module_utils._options import find_zone
 
 
-def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+def run(params: Params, client: Client, check_mode: bool) -> Result:
     wanted = Wanted.from_options(params)  # judged before the first request
-    zone = Zone(client, find_zone(client, params), params["wait_timeout"])
-    change = apply(zone, wanted, check_mode)
+    calls = ClientAuthCalls(client, find_zone(client, params), params["wait_timeout"])
+    change = apply(calls, wanted, check_mode)
     certificate = next((one.result() for one in change.after.records if wanted.present and wanted.matches(one)), None)
-    return Outcome(
-        zone.id,
+    return Result(
+        calls.id,
         facts={
             **change.after.result(),
             "certificate": certificate,

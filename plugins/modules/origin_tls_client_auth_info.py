@@ -167,22 +167,23 @@ active_certificate:
 
 from ..module_utils._certificates import require_cryptography
 from ..module_utils._client import Client
-from ..module_utils._client_auth import Zone, checked_id
-from ..module_utils._module import CloudflareModule, Outcome, Params
+from ..module_utils._client_auth import checked_id
+from ..module_utils._client_auth_calls import ClientAuthCalls
+from ..module_utils._module import CloudflareModule, Params, Result
 from ..module_utils._options import find_zone
 
 
-def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+def run(params: Params, client: Client, check_mode: bool) -> Result:
     require_cryptography()
     certificate_id = checked_id(params["certificate_id"])
-    zone = Zone(client, find_zone(client, params))
-    state = zone.read()
+    calls = ClientAuthCalls(client, find_zone(client, params))
+    state = calls.read()
     facts = state.facts()
     if certificate_id:
         listed = next((record for record in state.records if record.id == certificate_id), None)
-        record = listed or zone.find(certificate_id)
+        record = listed or calls.find(certificate_id)
         facts["certificates"] = [record.result()] if record else []
-    return Outcome(zone.id, facts=facts)
+    return Result(calls.id, facts=facts)
 
 
 MODULE = CloudflareModule({"certificate_id": {"type": "str"}}, run)

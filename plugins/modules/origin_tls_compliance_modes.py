@@ -101,12 +101,13 @@ previous:
 
 import re
 
-from ..module_utils._client import Client, InputError
-from ..module_utils._module import CloudflareModule, Outcome, Params, ensure_setting
+from ..module_utils._client import Client
+from ..module_utils._errors import InputError
+from ..module_utils._module import CloudflareModule, Params, Result, ensure_setting
 from ..module_utils._setting import COMPLIANCE_MODES
 
 
-def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+def run(params: Params, client: Client, check_mode: bool) -> Result:
     modes = sorted({mode.strip() for mode in params["modes"]} - {""})
     for mode in modes:
         if not re.fullmatch("[A-Za-z0-9_-]+", mode):

@@ -220,7 +220,7 @@ origin_tls:
 from typing import Any
 
 from ..module_utils._client import Client
-from ..module_utils._module import CloudflareModule, Outcome, Params
+from ..module_utils._module import CloudflareModule, Params, Result
 from ..module_utils._options import find_zone
 from ..module_utils._setting import AUTO_ORIGIN_TLS_KEX, COMPLIANCE_MODES, ORIGIN_PQE, SSL_MODE
 
@@ -232,13 +232,13 @@ _SETTINGS = {
 }
 
 
-def run(params: Params, client: Client, check_mode: bool) -> Outcome:
+def run(params: Params, client: Client, check_mode: bool) -> Result:
     subset = set(params["gather_subset"])
     wanted = {"client_auth", *_SETTINGS} if "all" in subset else subset
     if "client_auth" in wanted:
         # Only here, since it brings cryptography with it
         from ..module_utils._certificates import require_cryptography
-        from ..module_utils._client_auth import Zone
+        from ..module_utils._client_auth_calls import ClientAuthCalls
 
         require_cryptography()
     zone_id = find_zone(client, params)
@@ -247,8 +247,8 @@ def run(params: Params, client: Client, check_mode: bool) -> Outcome:
         if name in wanted:
             origin_tls[key] = setting.read(client, zone_id)[setting.field]
     if "client_auth" in wanted:
-        origin_tls["client_auth"] = Zone(client, zone_id).read().facts()
-    return Outcome(zone_id, facts={"origin_tls": origin_tls})
+        origin_tls["client_auth"] = ClientAuthCalls(client, zone_id).read().facts()
+    return Result(zone_id, facts={"origin_tls": origin_tls})
 
 
 MODULE = CloudflareModule(

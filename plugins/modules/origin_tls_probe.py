@@ -61,7 +61,7 @@ options:
     type: str
   timeout:
     description:
-      - How many seconds each connection may take, from its beginning to the answer of the origin.
+      - How many seconds each connection may take, from its beginning to the response of the origin.
     type: int
     default: 10
 requirements:
@@ -75,7 +75,7 @@ notes:
   - The module takes at most three times O(timeout), besides the resolution of O(host).
   - TLS 1.3 lets a client finish the handshake before the origin judges its certificate, and nginx judges it over HTTP.
     So an origin that asks for a client certificate is sent C(GET /), once without and once with O(certificate), and the
-    answer is waited for. Others are sent no request.
+    response is waited for. Others are sent no request.
   - X25519MLKEM768 makes a ClientHello too large for one packet, which some firewalls and load balancers drop. Then the
     origin answers the second connection and not the first, and RV(error) says so.
   - The edge reaches an origin over other networks than the module does. Run it where the way to the origin is most like
@@ -229,7 +229,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..module_utils._module import Connect, Module, Params
+from ..module_utils._module import MakeClient, Module, Params
 from ..module_utils._probe import Target, probe
 
 SPEC = {
@@ -248,7 +248,7 @@ class ProbeModule(Module):
     """One that speaks to an origin, and not to Cloudflare."""
 
     def work(
-        self, params: Params, check_mode: bool, diff: bool, connect: Connect, secrets: set[str]
+        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient, secrets: set[str]
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
         target = Target.from_options(params)
         return {"changed": False, **probe(target)}, target.client.warnings if target.client else ()

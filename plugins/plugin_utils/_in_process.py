@@ -37,8 +37,8 @@ from ansible.plugins.test import core as test_core
 from ansible.utils.display import Display
 
 from ..module_utils._client import Client
-from ..module_utils._module import Answer, Module, Params
-from ..module_utils._options import api_options, connect
+from ..module_utils._module import Module, Params, Response
+from ..module_utils._options import api_options, make_client
 
 SWITCH = "originsec_cloudflare_in_process"
 
@@ -98,21 +98,21 @@ class InProcessAction(NormalAction):
             message = validation.errors.msg
             if isinstance(validation.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({told['_ansible_module_name']}) module: {message}"
-            answer = Answer({"failed": True, "msg": message})
+            response = Response({"failed": True, "msg": message})
         else:
-            answer = self.module.answer(params, told["_ansible_check_mode"], told["_ansible_diff"], _shared_client)
-        if answer.missing:
+            response = self.module.respond(params, told["_ansible_check_mode"], told["_ansible_diff"], _shared_client)
+        if response.missing:
             return None
         notes = [
             *(f"Both option {one['option']} and its alias {one['alias']} are set." for one in validation._warnings),
-            *answer.warnings,
+            *response.warnings,
         ]
-        result = {**answer.result, **({"warnings": notes} if notes else {})}
+        result = {**response.result, **({"warnings": notes} if notes else {})}
         if validation._deprecations:
             result["deprecations"] = validation._deprecations
         if told.get("_ansible_inject_invocation", True):  # ansible-core < 2.21 does not ask
             result["invocation"] = {"module_args": params}
-        return _masked(result, {*validation._no_log_values, *answer.secrets})
+        return _masked(result, {*validation._no_log_values, *response.secrets})
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:
@@ -146,7 +146,7 @@ def _shared_client(params: Params) -> Client:
     authorities.
     """
     global _last
-    client = connect(params)  # also judges the zone, which each item may have its own of
+    client = make_client(params)  # also judges the zone, which each item may have its own of
     options = [params[option] for option in api_options() if option not in ("zone_id", "zone_name")]
     made_from = (os.getpid(), options, dict(os.environ))
     if _last is None or _last[0] != made_from:

@@ -116,7 +116,7 @@ def state(emulator: Emulator, zone: Zone) -> dict[str, Any]:
 
 
 @dataclass
-class Outcome:
+class Result:
     """What one run of the playbook was to a zone.
 
     before, during, after: what visitors saw; states: of the zone, before and after; said: by the role, at the end.
@@ -172,7 +172,7 @@ def outcomes(
     authority: Issued,
     server: Issued,
     certificates: dict[str, Issued],
-) -> dict[str, Outcome]:
+) -> dict[str, Result]:
     """One run of the playbook for all sites, since to start it takes longer than to do it."""
     directory = tmp_path_factory.mktemp("sites")
     servers = {"valid": server, "expired": issue("example", usage=None, ends=-1)}
@@ -209,7 +209,7 @@ def outcomes(
         after = look()
         written = [exchange.path for exchange in emulator.journal if exchange.method != "GET"]
     return {
-        change: Outcome(
+        change: Result(
             before=before[change][0],
             during={seen(answer) for name, answer in during if name == zone.name},
             after=after[change][0],
@@ -222,9 +222,7 @@ def outcomes(
 
 
 @pytest.mark.parametrize("change", DARK)
-def test_what_darkens_a_site_is_undone_or_prevented(
-    outcomes: dict[str, Outcome], table: list[Row], change: str
-) -> None:
+def test_what_darkens_a_site_is_undone_or_prevented(outcomes: dict[str, Result], table: list[Row], change: str) -> None:
     outcome, known = outcomes[change], outcomes[f"{change}, with zone_hardening_origins"]
     (dark,) = outcome.during
     assert f"Status code was {dark[:3]} " in outcome.said
@@ -232,7 +230,7 @@ def test_what_darkens_a_site_is_undone_or_prevented(
 
 
 @pytest.mark.parametrize("change", DONE)
-def test_what_is_well_is_done_in_the_same_run(outcomes: dict[str, Outcome], change: str) -> None:
+def test_what_is_well_is_done_in_the_same_run(outcomes: dict[str, Result], change: str) -> None:
     """Among them, a site that an expired certificate had darkened."""
     outcome = outcomes[change]
     assert "verified http://" in outcome.said

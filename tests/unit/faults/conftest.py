@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth_calls
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.unit.faults.scenarios import SCENARIOS, Clean, Cleanly, Clock, Stage
 
@@ -35,7 +35,7 @@ def _without_waiting(emulator: Emulator) -> Iterator[None]:
         return request(session, method, url, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (_client, _client_auth):
+        for module in (_client, _client_auth_calls):
             patch.setattr(module, "time", Clock(emulator))
         patch.setattr(requests.Session, "request", impatient)
         yield

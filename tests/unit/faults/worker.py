@@ -11,7 +11,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth_calls
 from ansible_collections.originsec.cloudflare.tests.unit.support import run_module
 
 PACE = 10
@@ -22,7 +22,7 @@ def hurry() -> None:
     hurried = SimpleNamespace(
         sleep=lambda seconds: time.sleep(seconds / PACE), monotonic=time.monotonic, time=time.time
     )
-    for module in (_client, _client_auth):
+    for module in (_client, _client_auth_calls):
         module.__dict__["time"] = hurried
 
 

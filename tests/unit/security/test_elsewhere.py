@@ -11,12 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
-    AnswerError,
-    ApiKey,
-    ApiToken,
-    Client,
-)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiKey, ApiToken, Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import ResponseError
 from ansible_collections.originsec.cloudflare.tests.unit.security.conftest import TOKEN
 from ansible_collections.originsec.cloudflare.tests.unit.security.servers import Recorder, serving, tls_emulator
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
@@ -33,7 +29,7 @@ def test_a_redirect_to_another_host_is_not_followed(auth: ApiToken | ApiKey, sta
         with serving(Recorder(status, location)) as redirecting:
             client = Client(auth, f"http://127.0.0.1:{redirecting.port}", retries=0)
             body = None if method in ("GET", "DELETE") else {"private_key": "canary"}
-            with pytest.raises(AnswerError, match="redirected, which is not followed"):
+            with pytest.raises(ResponseError, match="redirected, which is not followed"):
                 client.request(method, "zones", body)
     assert len(redirecting.requests) == 1
     assert TOKEN in redirecting.requests[0]

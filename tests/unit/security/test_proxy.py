@@ -12,14 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
-    ApiKey,
-    ApiToken,
-    Client,
-    CloudflareError,
-    ConnectionFailedError,
-)
-from ansible_collections.originsec.cloudflare.plugins.module_utils._options import connect
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiKey, ApiToken, Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError, ConnectionFailedError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._options import make_client
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program
 from ansible_collections.originsec.cloudflare.tests.unit.security.conftest import TOKEN
@@ -163,6 +158,6 @@ def test_a_proxy_that_cannot_be_one(scheme: str, host: str, rest: str, monkeypat
     monkeypatch.setenv("HTTPS_PROXY", f"{scheme}{USER}:{PASSWORD}{rest}@{host}")
     options = {"zone_name": "example.com", "api_token": TOKEN, "api_base_url": "https://127.0.0.1:9"}
     with pytest.raises(CloudflareError, match="HTTPS_PROXY") as caught:
-        connect({**options, "validate_certs": True, "timeout": 5, "retries": 0}).request("GET", "zones")
+        make_client({**options, "validate_certs": True, "timeout": 5, "retries": 0}).request("GET", "zones")
     # ansible-core >= 2.19 shows it all where its user asks for tracebacks
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))

@@ -68,14 +68,14 @@ REFUSED = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     result: dict[str, Any]
     connections: int
     requests: int
 
 
 @pytest.fixture(scope="module")
-def outcomes(authority: Issued, openssl: Program, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+def outcomes(authority: Issued, openssl: Program, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     """What came of each case, all of them hosts of one play, each with a server of its own."""
     directory = tmp_path_factory.mktemp("tls")
     wrong = issue("another authority", authority=True, usage=None)
@@ -113,19 +113,19 @@ def outcomes(authority: Issued, openssl: Program, tmp_path_factory: pytest.TempP
         assert "InsecureRequestWarning" not in finished.stdout + finished.stderr
         found = results(finished.stdout)
         return {
-            name: Outcome(found[name], len(connections), len(emulator.journal))
+            name: Result(found[name], len(connections), len(emulator.journal))
             for name, (emulator, connections) in servers.items()
         }
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_accepted(outcomes: dict[str, Outcome], case: str) -> None:
+def test_accepted(outcomes: dict[str, Result], case: str) -> None:
     assert outcomes[case].result["auto_origin_tls_kex"]["enabled"] is False
     assert (outcomes[case].connections, outcomes[case].requests) == (1, 2)
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_at_once_and_without_a_request(outcomes: dict[str, Outcome], case: str) -> None:
+def test_refused_at_once_and_without_a_request(outcomes: dict[str, Result], case: str) -> None:
     """Once, although there are five retries: nothing gets better by waiting."""
     assert REFUSED[case].reason in outcomes[case].result["msg"]
     assert "name the file of its authority in ca_path" in outcomes[case].result["msg"]

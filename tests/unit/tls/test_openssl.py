@@ -16,7 +16,7 @@ import cryptography
 import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import load_client_certificate
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import InputError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import InputError
 from ansible_collections.originsec.cloudflare.plugins.modules import (
     origin_tls_client_auth,
     origin_tls_client_auth_info,

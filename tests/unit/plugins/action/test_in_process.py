@@ -24,8 +24,8 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._client impor
 from ansible_collections.originsec.cloudflare.plugins.module_utils._module import (
     CloudflareModule,
     Module,
-    Outcome,
     Params,
+    Result,
 )
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _in_process
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
@@ -101,7 +101,7 @@ def test_an_obstacle(
     reason: str, transport: str, become: str | None, platform: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    action = make_action(CloudflareModule({}, lambda *_: Outcome("", {})))
+    action = make_action(CloudflareModule({}, lambda *_: Result("", {})))
     action._connection = SimpleNamespace(transport=transport, become=become)
     assert reason in action._obstacle({})
     assert bool(action._obstacle({})) == bool(reason)
@@ -236,7 +236,7 @@ def make_action(module: Module, **task: Any) -> Any:
 def test_the_environment_is_restored_after_a_crash(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     seen: dict[str, str] = {}
 
-    def crash(params: Params, client: Client, check_mode: bool) -> Outcome:
+    def crash(params: Params, client: Client, check_mode: bool) -> Result:
         seen.update(os.environ)
         raise RuntimeError("a bug")
 
@@ -251,9 +251,9 @@ def test_the_environment_is_restored_after_a_crash(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_item_has_its_own_warnings_only(options: dict[str, Any]) -> None:
-    def warn_once(params: Params, client: Client, check_mode: bool) -> Outcome:
+    def warn_once(params: Params, client: Client, check_mode: bool) -> Result:
         client.waited += params["seconds"]
-        return Outcome("", {}, warnings=["Careful"] if params["seconds"] else [])
+        return Result("", {}, warnings=["Careful"] if params["seconds"] else [])
 
     module = CloudflareModule({"seconds": {"type": "int"}}, warn_once)
     results = [make_action(module, args={**options, "seconds": seconds}).run(task_vars={}) for seconds in (7, 0, 8)]
@@ -264,7 +264,7 @@ def test_an_item_has_its_own_warnings_only(options: dict[str, Any]) -> None:
 def test_what_is_deprecated_is_told(options: dict[str, Any]) -> None:
     deprecated = [{"name": "old", "version": "9.0.0", "collection_name": "originsec.cloudflare"}]
     module = CloudflareModule(
-        {"new": {"type": "str", "aliases": ["old"], "deprecated_aliases": deprecated}}, lambda *_: Outcome("", {})
+        {"new": {"type": "str", "aliases": ["old"], "deprecated_aliases": deprecated}}, lambda *_: Result("", {})
     )
     result = make_action(module, args={**options, "old": "x"}).run(task_vars={})
     assert "Alias 'old' is deprecated" in result["deprecations"][0]["msg"]

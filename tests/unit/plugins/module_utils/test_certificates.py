@@ -25,9 +25,9 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates
     describe_server,
     load_certificate,
     load_client_certificate,
-    pem_blocks,
 )
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import InputError, MissingLibraryError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import InputError, MissingLibraryError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._pem import pem_blocks
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
 try:

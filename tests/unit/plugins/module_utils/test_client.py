@@ -12,17 +12,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
-    AnswerError,
-    ApiKey,
-    ApiToken,
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiKey, ApiToken, Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import (
     AuthenticationError,
-    Client,
     CloudflareError,
     ConnectionFailedError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    ResponseError,
 )
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
     READ_PERMISSIONS,
@@ -176,7 +174,7 @@ def test_conflict(client: Client, emulator: Emulator, zone: Zone, client_certifi
 
 def test_gateway_error_is_named_with_ray_and_url(client: Client, emulator: Emulator, zone: Zone) -> None:
     emulator.faults.append(Fault(status=522))
-    with pytest.raises(AnswerError, match=r"HTTP 522, cf-ray [0-9a-f]{16}-EMU") as caught:
+    with pytest.raises(ResponseError, match=r"HTTP 522, cf-ray [0-9a-f]{16}-EMU") as caught:
         client.request("GET", kex(zone))
     assert "Cloudflare's side is in trouble" in str(caught.value)
     assert f"GET {emulator.url}/{kex(zone)}" in str(caught.value)
@@ -198,7 +196,7 @@ def test_unauthorized_status_without_a_known_code(client: Client, emulator: Emul
 )
 def test_an_answer_that_is_not_the_apis(client: Client, emulator: Emulator, zone: Zone, body: str) -> None:
     emulator.faults.append(Fault(body=body))
-    with pytest.raises(AnswerError, match="Does api_base_url point to the Cloudflare API"):
+    with pytest.raises(ResponseError, match="Does api_base_url point to the Cloudflare API"):
         client.request("GET", kex(zone))
 
 
@@ -271,14 +269,14 @@ def test_one_block_is_outlived_and_the_deadline_is_named(
 
 def test_no_retries_is_one_request(emulator: Emulator, zone: Zone, token: str) -> None:
     emulator.faults.append(Fault(status=500, times=9))
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         Client(ApiToken(token), emulator.url, retries=0).request("GET", kex(zone))
     assert len(emulator.journal) == 1
 
 
 def test_giving_up_says_how_often_it_tried(emulator: Emulator, zone: Zone, token: str, naps: list[float]) -> None:
     emulator.faults.append(Fault(status=503, times=9))
-    with pytest.raises(AnswerError, match=r"HTTP 503, .*tried 3 times"):
+    with pytest.raises(ResponseError, match=r"HTTP 503, .*tried 3 times"):
         Client(ApiToken(token), emulator.url, retries=2).request("GET", kex(zone))
     assert len(emulator.journal) == 3
     assert naps
@@ -291,7 +289,7 @@ def test_a_post_is_repeated_only_where_it_was_not_done(
     emulator.faults.append(Fault(method="POST", status=status))
     body = {"certificate": client_certificate.pem, "private_key": client_certificate.key_pem}
     client = Client(ApiToken(token), emulator.url, retries=3)
-    expected = contextlib.nullcontext() if tries > 1 else pytest.raises(AnswerError, match=f"HTTP {status}")
+    expected = contextlib.nullcontext() if tries > 1 else pytest.raises(ResponseError, match=f"HTTP {status}")
     with expected:
         client.request("POST", aop(zone), body)
     assert emulator.count() == {"POST": tries}
@@ -501,7 +499,7 @@ def test_pages_of_a_listing_that_does_not_count(
 @pytest.mark.parametrize("result", ["text", {"id": 1}, [1, 2]])
 def test_a_listing_that_is_none(client: Client, emulator: Emulator, result: object) -> None:
     emulator.faults.append(Fault(body={"success": True, "result": result}))
-    with pytest.raises(AnswerError, match="did not answer with a list"):
+    with pytest.raises(ResponseError, match="did not answer with a list"):
         list(client.pages("zones", {}))
 
 

@@ -15,16 +15,9 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates
     describe,
     load_client_certificate,
 )
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
-    AnswerError,
-    ApiToken,
-    Client,
-    CloudflareError,
-    InputError,
-)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiToken, Client
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth import (
     AwaitActive,
-    Change,
     Delete,
     Enable,
     Record,
@@ -33,10 +26,20 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth 
     UnsafeError,
     Upload,
     Wanted,
-    Zone,
-    apply,
     plan,
     warnings,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth_calls import (
+    Change,
+    apply,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth_calls import (
+    ClientAuthCalls as Calls,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import (
+    CloudflareError,
+    InputError,
+    ResponseError,
 )
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Fault
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Zone as EmulatedZone
@@ -258,8 +261,8 @@ def zone(emulator: Emulator) -> EmulatedZone:
 
 
 @pytest.fixture
-def aop(emulator: Emulator, token: str, zone: EmulatedZone) -> Zone:
-    return Zone(Client(ApiToken(token), emulator.url, retries=1), zone.id, wait_timeout=5)
+def aop(emulator: Emulator, token: str, zone: EmulatedZone) -> Calls:
+    return Calls(Client(ApiToken(token), emulator.url, retries=1), zone.id, wait_timeout=5)
 
 
 @pytest.fixture
@@ -290,7 +293,7 @@ def never_dark(emulator: Emulator) -> bool:
 
 
 def test_rotation(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
 ) -> None:
     old = emulator.upload(zone, issue("old").pem)
     zone.aop_enabled = True
@@ -298,7 +301,7 @@ def test_rotation(
     emulator.advance(60)
 
     def rerun() -> Change:
-        return apply(Zone(aop.client, aop.id, 60), wanted(client_certificate, exclusive=True), check_mode=False)
+        return apply(Calls(aop.client, aop.id, 60), wanted(client_certificate, exclusive=True), check_mode=False)
 
     change = rerun()
     assert change.changed
@@ -325,7 +328,7 @@ def test_rotation(
 
 
 def test_a_deleted_twin_is_waited_out(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
 ) -> None:
     emulator.deletion_delay = 3
     apply(aop, wanted(client_certificate), check_mode=False)
@@ -337,7 +340,7 @@ def test_a_deleted_twin_is_waited_out(
 
 
 def test_a_deleted_twin_that_stays_is_an_error(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
     emulator.deletion_delay = 999
     apply(aop, wanted(client_certificate), check_mode=False)
@@ -349,7 +352,7 @@ def test_a_deleted_twin_that_stays_is_an_error(
 
 
 def test_another_record_is_never_adopted(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
     emulator.upload(zone, issue("other").pem)
     body = {"success": False, "errors": [{"code": 1406, "message": "exists"}], "result": None}
@@ -361,10 +364,10 @@ def test_another_record_is_never_adopted(
 
 @pytest.mark.parametrize("fault", [{"status": 403, "body": "<html>"}, {"status": 302}])
 def test_an_upload_that_somebody_else_refused_is_not_repeated(
-    aop: Zone, emulator: Emulator, client_certificate: Issued, fault: dict[str, Any]
+    aop: Calls, emulator: Emulator, client_certificate: Issued, fault: dict[str, Any]
 ) -> None:
     emulator.faults.append(Fault(method="POST", **fault))
-    with pytest.raises(AnswerError, match=f"HTTP {fault['status']}"):
+    with pytest.raises(ResponseError, match=f"HTTP {fault['status']}"):
         apply(aop, wanted(client_certificate), check_mode=False)
     assert writes(emulator) == ["POST"]
 
@@ -374,7 +377,7 @@ def test_an_upload_that_stays_unknown_says_so(
     emulator: Emulator, zone: EmulatedZone, token: str, clock: list[float], client_certificate: Issued, retries: int
 ) -> None:
     emulator.faults.append(Fault(method="POST", status=502, times=9))
-    aop = Zone(Client(ApiToken(token), emulator.url, retries=retries), zone.id)
+    aop = Calls(Client(ApiToken(token), emulator.url, retries=retries), zone.id)
     with pytest.raises(CloudflareError, match=r"HTTP 502.*was uploaded is not known: run again"):
         apply(aop, wanted(client_certificate), check_mode=False)
     # Settings and list are read first; each upload is looked for
@@ -384,7 +387,7 @@ def test_an_upload_that_stays_unknown_says_so(
 def test_an_upload_that_cannot_be_looked_for_says_so(
     emulator: Emulator, zone: EmulatedZone, token: str, client_certificate: Issued
 ) -> None:
-    aop = Zone(Client(ApiToken(token), emulator.url, retries=0), zone.id)
+    aop = Calls(Client(ApiToken(token), emulator.url, retries=0), zone.id)
     emulator.faults += [Fault(method="POST", drop=True, after_work=True), Fault(method="GET", skip=2, status=403)]
     with pytest.raises(CloudflareError, match=r"GET .*HTTP 403.*was uploaded is not known: run again"):
         apply(aop, wanted(client_certificate), check_mode=False)
@@ -397,7 +400,7 @@ def test_an_upload_that_cannot_be_looked_for_says_so(
 )
 @pytest.mark.parametrize("after_work", [False, True])
 def test_an_upload_of_unknown_outcome_ends_with_one_certificate(
-    aop: Zone,
+    aop: Calls,
     emulator: Emulator,
     zone: EmulatedZone,
     clock: list[float],
@@ -414,7 +417,7 @@ def test_an_upload_of_unknown_outcome_ends_with_one_certificate(
 
 
 def test_a_deployment_that_times_out_leaves_the_old_certificate(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
 ) -> None:
     old = emulator.upload(zone, issue("old").pem)
     zone.aop_enabled = emulator.deployment_times_out = True
@@ -433,7 +436,7 @@ def test_a_deployment_that_times_out_leaves_the_old_certificate(
     assert never_dark(emulator)
 
 
-def test_not_active_in_time(aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued) -> None:
+def test_not_active_in_time(aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued) -> None:
     emulator.deployment_delay = 999
     aop.wait_timeout = 1
     with pytest.raises(CloudflareError, match=r"not active, after 1 seconds .*Run again to go on waiting"):
@@ -443,7 +446,7 @@ def test_not_active_in_time(aop: Zone, emulator: Emulator, zone: EmulatedZone, c
 
 
 def test_removing_what_is_being_deployed_is_waited_out(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, clock: list[float]
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float]
 ) -> None:
     emulator.deployment_delay = 2
     pending = emulator.upload(zone, issue().pem)
@@ -458,7 +461,7 @@ def test_removing_what_is_being_deployed_is_waited_out(
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 1414), (404, 1551), (404, 1552)])
-def test_gone_already_is_fine(aop: Zone, emulator: Emulator, zone: EmulatedZone, status: int, code: int) -> None:
+def test_gone_already_is_fine(aop: Calls, emulator: Emulator, zone: EmulatedZone, status: int, code: int) -> None:
     uploaded = emulator.upload(zone, issue().pem)
     body = {"success": False, "errors": [{"code": code, "message": "gone"}], "result": None}
     emulator.faults.append(Fault(method="DELETE", status=status, body=body))
@@ -466,7 +469,7 @@ def test_gone_already_is_fine(aop: Zone, emulator: Emulator, zone: EmulatedZone,
 
 
 def test_a_refusal_to_delete_is_an_error_with_what_was_done(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
     first, _second = emulator.upload(zone, issue("old").pem), emulator.upload(zone, issue("older").pem)
     body = {"success": False, "errors": [{"code": 1, "message": "No"}], "result": None}
@@ -476,7 +479,7 @@ def test_a_refusal_to_delete_is_an_error_with_what_was_done(
         apply(aop, wanted(client_certificate, enabled=True, exclusive=True), check_mode=False)
 
 
-def test_absent_by_id_finds_what_the_list_does_not_show_yet(aop: Zone, emulator: Emulator, zone: EmulatedZone) -> None:
+def test_absent_by_id_finds_what_the_list_does_not_show_yet(aop: Calls, emulator: Emulator, zone: EmulatedZone) -> None:
     emulator.list_lag = 60
     fresh = emulator.upload(zone, issue().pem)
     assert apply(aop, Wanted(present=False, certificate_id=fresh.id), check_mode=False).removed == [fresh.id]
@@ -486,7 +489,7 @@ def test_absent_by_id_finds_what_the_list_does_not_show_yet(aop: Zone, emulator:
 
 
 def test_enabling_reads_the_ssl_mode_only_when_needed(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
     zone.ssl_mode = "flexible"
     with pytest.raises(UnsafeError):
@@ -500,7 +503,7 @@ def test_enabling_reads_the_ssl_mode_only_when_needed(
 
 
 def test_check_mode_foresees_and_writes_nothing(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
     emulator.upload(zone, issue("old").pem)
     options = wanted(client_certificate, enabled=True, exclusive=True)
@@ -513,20 +516,20 @@ def test_check_mode_foresees_and_writes_nothing(
 
 
 @pytest.mark.parametrize("result", [{}, "text", 5, True])
-def test_a_list_that_is_none(aop: Zone, emulator: Emulator, result: object) -> None:
+def test_a_list_that_is_none(aop: Calls, emulator: Emulator, result: object) -> None:
     emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": result}))
-    with pytest.raises(AnswerError, match="did not answer with a list"):
+    with pytest.raises(ResponseError, match="did not answer with a list"):
         aop.read()
 
 
 @pytest.mark.parametrize("item", [None, "text", {}, {"id": None}, {"id": 5}])
-def test_a_record_that_is_none(aop: Zone, emulator: Emulator, item: object) -> None:
+def test_a_record_that_is_none(aop: Calls, emulator: Emulator, item: object) -> None:
     emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": [item]}))
-    with pytest.raises(AnswerError, match="has no id"):
+    with pytest.raises(ResponseError, match="has no id"):
         aop.read()
 
 
-def test_odd_times_are_tolerated(aop: Zone, emulator: Emulator) -> None:
+def test_odd_times_are_tolerated(aop: Calls, emulator: Emulator) -> None:
     odd: list[Any] = [5, True, None, "2026", []]
     items = [{"id": str(number), "status": "active", "uploaded_on": time} for number, time in enumerate(odd)]
     emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": items}))
@@ -534,7 +537,7 @@ def test_odd_times_are_tolerated(aop: Zone, emulator: Emulator) -> None:
 
 
 def test_a_record_that_cannot_be_read_is_tolerated(
-    aop: Zone, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
 ) -> None:
     item = {"id": "1", "status": "a status of 2027", "certificate": "nonsense", "issuer": "CN=x", "extra": 1}
     emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": [item]}, times=1))
@@ -606,6 +609,6 @@ def test_retries_of_the_client_do_not_repeat_an_upload(
     emulator: Emulator, zone: EmulatedZone, token: str, clock: list[float], client_certificate: Issued
 ) -> None:
     emulator.faults.append(Fault(method="POST", status=502, after_work=True))
-    aop = Zone(Client(ApiToken(token), emulator.url, retries=5), zone.id)
+    aop = Calls(Client(ApiToken(token), emulator.url, retries=5), zone.id)
     apply(aop, wanted(client_certificate), check_mode=False)
     assert writes(emulator) == ["POST"]

@@ -10,13 +10,17 @@ import pytest
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _options
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import (
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import (
     CloudflareError,
     InputError,
     MissingLibraryError,
     NotFoundError,
 )
-from ansible_collections.originsec.cloudflare.plugins.module_utils._options import connect, find_zone, from_environment
+from ansible_collections.originsec.cloudflare.plugins.module_utils._options import (
+    find_zone,
+    from_environment,
+    make_client,
+)
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import SETTINGS_READ, Emulator, Fault, Zone
 
 ZONE_ID = "023e105f4ecef8ad9ca31a8372d0c353"
@@ -77,7 +81,7 @@ def usable(**given: Any) -> dict[str, Any]:
 )
 def test_bad_input(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        connect(usable(**given))
+        make_client(usable(**given))
     for secret in ("abc", "k" * 37, "tökén", "password"):
         assert secret not in str(caught.value)
 
@@ -87,13 +91,13 @@ def test_bad_input(given: dict[str, Any], message: str) -> None:
     ["http://127.0.0.1:1/v4", "http://127.1.2.3/", "http://[::1]:1", "http://localhost:1", "https://gateway.test/v4/"],
 )
 def test_base_urls_that_are_fine(url: str) -> None:
-    assert connect(usable(api_base_url=url)).base_url == url.rstrip("/")
+    assert make_client(usable(api_base_url=url)).base_url == url.rstrip("/")
 
 
 def test_a_blank_base_url_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert connect(usable(api_base_url=" ")).base_url == _options.DEFAULT_BASE_URL
+    assert make_client(usable(api_base_url=" ")).base_url == _options.DEFAULT_BASE_URL
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", "https://gateway.test/v4")
-    assert connect(usable(api_base_url="")).base_url == "https://gateway.test/v4"
+    assert make_client(usable(api_base_url="")).base_url == "https://gateway.test/v4"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_options, "REQUESTS_IMPORT_ERROR", "the traceback")
     with pytest.raises(MissingLibraryError) as caught:
-        connect(usable())
+        make_client(usable())
     assert (caught.value.library, caught.value.import_traceback) == ("requests, with urllib3 >= 1.26", "the traceback")
 
 
@@ -160,7 +164,7 @@ def test_missing_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def find(emulator: Emulator, token: str, **given: Any) -> str:
     options = params(api_token=token, api_base_url=emulator.url, retries=0, **given)
-    return find_zone(connect(options), options)
+    return find_zone(make_client(options), options)
 
 
 def test_an_id_costs_no_request(emulator: Emulator, token: str) -> None:

@@ -20,18 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _probe
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import InputError, MissingLibraryError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import InputError, MissingLibraryError
 from ansible_collections.originsec.cloudflare.plugins.module_utils._probe import Target, probe
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
-from ansible_collections.originsec.cloudflare.tests.origin.origin import (
-    CLASSICAL,
-    HYBRID,
-    Firewall,
-    Origin,
-)
+from ansible_collections.originsec.cloudflare.tests.origin.origin import CLASSICAL, HYBRID, Firewall, Origin
 
 OPTIONS: dict[str, Any] = {
     "host": "127.0.0.1",

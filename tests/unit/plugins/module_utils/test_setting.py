@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import AnswerError, Client, CloudflareError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError, ResponseError
 from ansible_collections.originsec.cloudflare.plugins.module_utils._setting import (
     AUTO_ORIGIN_TLS_KEX,
     CLIENT_AUTH_ENABLEMENT,
@@ -63,7 +64,7 @@ def test_a_write_without_effect_is_an_error_that_says_both_values(
 @pytest.mark.parametrize("result", [None, [], "on", {}, {"value": True}])
 def test_an_answer_without_the_field(client: Client, emulator: Emulator, zone: Zone, result: object) -> None:
     emulator.faults.append(Fault(body={"success": True, "result": result}))
-    with pytest.raises(AnswerError, match="the answer has no field 'enabled'"):
+    with pytest.raises(ResponseError, match="the answer has no field 'enabled'"):
         AUTO_ORIGIN_TLS_KEX.read(client, zone.id)
 
 
@@ -80,7 +81,7 @@ def test_a_value_of_another_type(
 ) -> None:
     for value in values:
         emulator.faults.append(Fault(body={"success": True, "result": {setting.field: value}}))
-        with pytest.raises(AnswerError, match=f"the answer's field '{setting.field}' is .*, which is no value of it"):
+        with pytest.raises(ResponseError, match=f"the answer's field '{setting.field}' is .*, which is no value of it"):
             setting.read(client, zone.id)
 
 

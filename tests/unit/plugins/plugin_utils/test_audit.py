@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _client_auth
-from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client, CloudflareError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError
 from ansible_collections.originsec.cloudflare.plugins.modules import (
     auto_origin_tls_kex,
     origin_pqe,
@@ -159,7 +160,7 @@ def test_other_certificates_have_to_go_where_the_wanted_one_is_exclusive() -> No
     ]
     assert drift(both, certificate=OURS.pem, exclusive=False) == []
     assert drift(both, exclusive=True, client_auth_enabled=True) == [], "without a certificate, nothing is superseded"
-    for status in _client_auth._TO_BE_GONE:
+    for status in _client_auth.TO_BE_GONE:
         gone = result(certificate(THEIRS, status=status), certificate(OURS))
         assert drift(gone, certificate=OURS.pem, exclusive=True) == []
 

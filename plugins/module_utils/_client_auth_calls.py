@@ -1,0 +1,216 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to the collection: it may change at any time.
+
+"""The requests for client certificates, the waits between them, and the execution of a plan."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+
+from ._certificates import ClientCertificate
+from ._client import Client
+from ._client_auth import ACTIVE, TO_BE_GONE, AwaitActive, Delete, Enable, Record, State, Step, Upload, Wanted, plan
+from ._errors import CloudflareError, NotFoundError, ResponseError
+from ._setting import CLIENT_AUTH_ENABLEMENT, SSL_MODE
+
+
+@dataclass
+class ClientAuthCalls:
+    """The requests for one zone's client certificates.
+
+    wait_timeout: seconds that each wait may take. done: what ``apply`` has changed, in words.
+    """
+
+    client: Client
+    id: str
+    wait_timeout: int = 300
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def _path(self) -> str:
+        return f"zones/{self.id}/origin_tls_client_auth"
+
+    def read(self) -> State:
+        enabled = CLIENT_AUTH_ENABLEMENT.read(self.client, self.id)["enabled"]
+        return State(enabled is True, self.records())
+
+    def records(self) -> tuple[Record, ...]:
+        items = self.client.request("GET", self._path)
+        if not isinstance(items, (list, type(None))):  # null: the zone never had a certificate
+            raise ResponseError(f"GET {self.client.base_url}/{self._path} did not answer with a list.")
+        records = [Record.from_api(item) for item in items or ()]
+        return tuple({record.id: record for record in records}.values())
+
+    def find(self, certificate_id: str) -> Record | None:
+        """The certificate with this id, also where it lags behind in the list or was deleted long ago."""
+        try:
+            return Record.from_api(self.client.request("GET", f"{self._path}/{certificate_id}"))
+        except NotFoundError:
+            return None
+
+    def ssl_mode(self) -> str:
+        return str(SSL_MODE.read(self.client, self.id)["value"])
+
+    def upload(self, certificate: ClientCertificate) -> Record:
+        """Upload, or adopt what is there: a fresh upload lags the list, and one may have been cut off half-way.
+
+        Only a record of the very same certificate is ever adopted. While its deleted twin is still being deleted,
+        Cloudflare refuses the upload, so that is waited out. An upload of unknown outcome is looked for, and repeated
+        as often as any other request: if it was done after all, Cloudflare refuses the second one as a duplicate.
+        """
+        body = {"certificate": certificate.pem, "private_key": certificate.private_key}
+        # A certificate of this run's, or perhaps of this run's; else it was there all along, and only the list lagged.
+        ours = False
+        while_deleted, after_failures = _Patience(seconds=self.wait_timeout), _Patience(times=self.client.retries)
+        record: Record | None = None
+        try:
+            while record is None:
+                try:
+                    record = Record.from_api(self.client.request("POST", self._path, body))
+                    ours = True
+                except CloudflareError as error:
+                    exists = _EXISTS in error.codes
+                    if not exists and not error.may_be_done:
+                        raise
+                    ours = ours or error.may_be_done
+                    record = State(False, self.records()).present(certificate.fingerprint)
+                    if not record and not (while_deleted if exists else after_failures).pause():
+                        raise
+        except CloudflareError as error:
+            if not ours:
+                raise
+            message = (
+                f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run again, "
+                "which finds it, or uploads it."
+            )
+            raise CloudflareError(message, status=error.status, codes=error.codes) from error
+        self.done.extend([f"uploaded the certificate {certificate.fingerprint}"] if ours else [])
+        return record
+
+    def execute(self, step: Step, state: State) -> State:
+        """Take the step, and return the state after it."""
+        if isinstance(step, Upload):
+            return state.with_record(self.upload(step.certificate))
+        if isinstance(step, AwaitActive):
+            return step.each(state, self.await_active)
+        if isinstance(step, Enable):
+            self.enable(step.enabled)
+        elif isinstance(step, Delete):
+            self.delete(str(step.certificate_id))
+        return step.preview(state)
+
+    def enable(self, enabled: bool) -> None:
+        CLIENT_AUTH_ENABLEMENT.write(self.client, self.id, enabled)
+        self.done.append(f"{'enabled' if enabled else 'disabled'} Authenticated Origin Pulls")
+
+    def await_active(self, record: Record) -> Record:
+        """The record once it is active; by id, since the list lags."""
+        patience = _Patience(self.wait_timeout)
+        while True:
+            if record.status != ACTIVE:
+                record = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
+            if record.status == ACTIVE:
+                return record
+            if not record.exists:
+                raise CloudflareError(
+                    f"Certificate {record.id} will not become active: its status is '{record.status}'. "
+                    "What was active before still is. Run again to upload it anew."
+                )
+            if not patience.pause():
+                raise CloudflareError(
+                    f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
+                    "(wait_timeout). What was active before still is. Run again to go on waiting."
+                )
+
+    def delete(self, certificate_id: str) -> None:
+        """Delete it and see that it goes. Gone already is fine, and a deployment that is pending is waited out."""
+        patience = _Patience(self.wait_timeout)
+        while True:
+            try:
+                answer = self.client.request("DELETE", f"{self._path}/{certificate_id}")
+            except CloudflareError as error:
+                if _DEPLOYING in error.codes and patience.pause():
+                    continue
+                if not _DELETED_ALREADY.intersection(error.codes):
+                    raise
+                break
+            if isinstance(answer, dict) and str(answer.get("status")) in TO_BE_GONE:
+                break
+            record = self.find(certificate_id)
+            if record is None or record.status in TO_BE_GONE:
+                break
+            if not patience.pause():
+                raise CloudflareError(
+                    f"Cloudflare accepted the deletion of certificate {certificate_id}, but its status is still "
+                    f"'{record.status}' after {self.wait_timeout} seconds (wait_timeout). Run again."
+                )
+        self.done.append(f"deleted the certificate {certificate_id}")
+
+
+_EXISTS, _DEPLOYING = 1406, 1434
+_DELETED_ALREADY = {1414, 1551, 1552}
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+
+
+class _Patience:
+    """Pauses between tries, the first one soon and the others ever later, for so many seconds, or so many times."""
+
+    def __init__(self, seconds: float = math.inf, times: float = math.inf) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._times = times
+        self._next = _FIRST_PAUSE
+
+    def pause(self) -> bool:
+        """Sleep for a while; False, without sleeping, once the time is over."""
+        left = self._deadline - time.monotonic()
+        if left <= 0 or self._times <= 0:
+            return False
+        time.sleep(min(self._next, left))
+        self._times -= 1
+        self._next = min(self._next * 2, _LONGEST_PAUSE)
+        return True
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one state to another. removed: ids."""
+
+    before: State
+    after: State
+    changed: bool
+    removed: list[str]
+
+
+def apply(calls: ClientAuthCalls, wanted: Wanted, check_mode: bool) -> Change:
+    """Read, plan, and do it; in check mode the same without the doing.
+
+    Raises CloudflareError, whose ``done`` tells what had been changed.
+    """
+    calls.done.clear()
+    before = calls.read()
+    if wanted.certificate_id and not any(wanted.matches(record) for record in before.records):
+        # Not listed: deleted, or so fresh that the list lags. It must not survive by being fresh.
+        lagging = calls.find(wanted.certificate_id)
+        before = before.with_record(lagging) if lagging else before
+    if wanted.enabled and not before.enabled:
+        before = replace(before, ssl_mode=calls.ssl_mode())
+    steps = plan(before, wanted)
+    after = before
+    try:
+        for step in steps:
+            after = step.preview(after) if check_mode else calls.execute(step, after)
+    except CloudflareError as error:
+        error.done = tuple(calls.done)
+        # Whoever wants to undo this needs the id: the list may lag behind the upload
+        if wanted.present:
+            error.facts = {"certificate": next((one.result() for one in after.records if wanted.matches(one)), None)}
+        raise
+    foreseen = any(not isinstance(step, AwaitActive) for step in steps)
+    removed = [str(step.certificate_id) for step in steps if isinstance(step, Delete)]
+    return Change(before, after, foreseen if check_mode else bool(calls.done), removed)
