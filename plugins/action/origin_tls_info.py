@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from ..module_utils import _client_auth
 from ..modules.origin_tls_info import MODULE
-from ..plugin_utils._in_process import InProcessAction
+from ..plugin_utils._role_action import RoleAction
 
 
-class ActionModule(InProcessAction):
+class ActionModule(RoleAction):
     module = MODULE
     imported_once = (_client_auth,)  # or every worker that reads certificates imports cryptography

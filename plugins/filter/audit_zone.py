@@ -31,9 +31,9 @@ options:
     description:
       - What is wanted, the variables of the role P(originsec.cloudflare.zone_hardening#role) without the prefix
         C(zone_hardening_). What is not there, V(null) or blank is left alone.
-      - These count, C(required_ssl_modes), C(auto_origin_tls_kex), C(compliance_modes), C(origin_pqe),
-        C(client_auth_enabled), C(certificate), C(exclusive) and C(min_days_remaining), below which the certificate that
-        the edge presents counts as drift.
+      - These count, C(required_ssl_modes), C(ssl_mode), C(auto_origin_tls_kex), C(compliance_modes), C(origin_pqe),
+        C(client_auth_enabled), C(certificate), C(exclusive), C(only), and C(min_days_remaining), below which the
+        certificate that the edge presents counts as drift.
     type: dict
     required: true
 seealso:
@@ -111,24 +111,27 @@ _value:
       sample: null
     drift:
       description:
-        - What is not as it is wanted, the worst first, as C(kind), C(found) and C(wanted), the latter two in words.
-        - The kinds are V(certificate_expired), V(client_auth_enabled), V(certificate) (none is active, or another one
-          than the wanted is presented), V(ssl_mode), V(certificate_expiring), V(other_certificates),
+        - What is not as it is wanted, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the latter two
+          in words.
+        - The kinds are V(certificate_expired), V(client_auth), V(certificate) (none is active, or another one
+          than the wanted is presented), V(ssl_mode), V(certificate_expiring), V(superseded),
           V(compliance_modes), V(auto_origin_tls_kex) and V(origin_pqe).
       type: list
       elements: dict
       sample:
-        - kind: client_auth_enabled
+        - kind: client_auth
+          aspect: client_auth
           found: "off"
           wanted: "on"
         - kind: certificate
+          aspect: certificate
           found: none is active
           wanted: an active one
     wanted:
       description: The posture in words, by the kinds of drift. V(null) where nothing is known of that.
       type: dict
       sample:
-        client_auth_enabled: "on"
+        client_auth: "on"
         certificate_expiring: at least 30 days
 """
 
@@ -137,13 +140,15 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._audit import Posture, PostureError, Row, audit
+from ..module_utils._errors import InputError
+from ..module_utils._posture import Posture
+from ..plugin_utils._audit import Row, audit
 
 
 def audit_zone(result: Mapping[str, Any], zone: str, posture: Mapping[str, Any]) -> Row:
     try:
-        return audit(zone, result, Posture.from_variables(posture))
-    except PostureError as error:
+        return audit(zone, result, Posture.from_options(posture, "zone_hardening_"))
+    except InputError as error:
         raise AnsibleFilterError(str(error)) from error
     except KeyError as missing:
         raise AnsibleFilterError(f"The result has no {missing}: gather more subsets.") from missing

@@ -119,6 +119,13 @@ def load_client_certificate(text: str, private_key: str, passphrase: str | None)
     return _client_certificate(leaf, chain, key_pem, tuple(warnings))
 
 
+def load_leaf(text: str) -> ClientCertificate:
+    """The certificate without its key, for a plan; raises InputError for what Cloudflare or origins refuse."""
+    leaf, chain = _leaf_and_chain(_certificates(text), None)
+    _check_leaf(leaf)
+    return _client_certificate(leaf, chain)
+
+
 def describe(pem: Any) -> dict[str, Any]:
     """What results say of a certificate that Cloudflare answered; all None where it cannot be read."""
     try:

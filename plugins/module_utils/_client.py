@@ -94,7 +94,7 @@ class Client:
 
     timeout: seconds, for connecting and for every read. retries: how often a request is repeated at most. verify:
     False, True (the system's authorities, REQUESTS_CA_BUNDLE), or the path of a CA file or directory. waited: seconds
-    for which the rate limit held requests back.
+    for which the rate limit held requests back. first_date: the Date header of the first response.
     """
 
     def __init__(
@@ -104,7 +104,8 @@ class Client:
         self.secret = auth.secret
         self.retries = retries
         self.waited = 0
-        self._verify = verify
+        self.first_date: str | None = None
+        self.verify = verify
         self._timeout = timeout
         self._session = requests.Session()
         self._session.auth = auth
@@ -165,6 +166,7 @@ class Client:
             )
             failure.may_be_done = not isinstance(cause, (ConnectTimeoutError, ProxyError))
             raise failure from response
+        self.first_date = self.first_date or response.headers.get("Date")
         self._keep_pace(response)
         return _checked(what, response, tried, self.secret, str((body or {}).get("private_key") or ""))
 
@@ -183,7 +185,7 @@ class Client:
                     json=body,
                     timeout=self._timeout,
                     # Given with the request, since REQUESTS_CA_BUNDLE overrides the session's
-                    verify=self._verify,
+                    verify=self.verify,
                     # A redirect would take the credentials elsewhere
                     allow_redirects=False,
                 )

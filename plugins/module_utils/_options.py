@@ -24,7 +24,8 @@ from weakref import WeakKeyDictionary
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client
-from ._errors import InputError, MissingLibraryError, NotFoundError
+from ._errors import InputError, MissingLibraryError, NotFoundError, ResponseError
+from ._posture import texts
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
@@ -88,6 +89,20 @@ def make_client_without_zone(params: Mapping[str, Any]) -> Client:
     return Client(_credentials(params), _base_url(params), _verification(params), params["timeout"], params["retries"])
 
 
+def given(options: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The options as they are meant: without blanks, which count as null, and lists that were given as text as lists.
+
+    spec: the argument spec; what it does not have stays, for Ansible to refuse.
+    """
+    meant = {}
+    for name, value in options.items():
+        is_list = spec.get(name, {}).get("type") == "list"
+        found = texts(value, name) if is_list and isinstance(value, (str, list)) else value
+        if found is not None and not (isinstance(found, str) and not found.strip()):
+            meant[name] = list(found) if isinstance(found, tuple) else found
+    return meant
+
+
 def find_zone(client: Client, params: Mapping[str, Any]) -> str:
     """The id of the zone that the options name; costs one request for each name that the client does not know yet."""
     if _given(params, "zone_id"):
@@ -97,6 +112,14 @@ def find_zone(client: Client, params: Mapping[str, Any]) -> str:
     if name not in known:
         known[name] = _look_up(client, name)
     return known[name]
+
+
+def read_zone(client: Client, zone_id: str) -> dict[str, Any]:
+    """The zone's record: name, status and paused among others."""
+    record = client.request("GET", f"zones/{zone_id}")
+    if not isinstance(record, dict) or not record.get("name"):
+        raise ResponseError(f"GET {client.base_url}/zones/{zone_id} did not answer with a zone.")
+    return record
 
 
 def _look_up(client: Client, name: str) -> str:

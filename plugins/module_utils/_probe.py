@@ -58,6 +58,8 @@ _FORBIDDEN = (401, 403)
 _T = TypeVar("_T")
 
 _ENOUGH = 8192
+_TIMEOUT_SECONDS = 10
+"""For each connection to an origin that is named by text."""
 """Bytes of an answer in which that text would be."""
 
 
@@ -82,6 +84,24 @@ class Target:
         host = _host(params["host"], "host")
         server_name = _host(params["server_name"], "server_name") if params["server_name"] else host
         return cls(host, params["port"], server_name, params["timeout"], _client_certificate(params))
+
+    @classmethod
+    def from_text(cls, text: str, option: str, client: ClientCertificate | None) -> Target:
+        """From a host and perhaps a port, as in ``origin.example.com:8443`` and ``[2001:db8::1]``.
+
+        The server name is to be set later. Raises InputError and MissingLibraryError; connects to nothing.
+        """
+        _require_pyopenssl()
+        bare_ipv6 = text.count(":") > 1 and not text.startswith("[")
+        found = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:/]+)(?::(\d{1,5}))?", f"[{text}]" if bare_ipv6 else text)
+        port = int(found[2] or 443) if found else 0
+        if not found or not 1 <= port <= 65535:
+            raise InputError(
+                f"{option} must hold hosts, with a port where it is not 443, as in origin.example.com:8443, and "
+                f"{text!r} is none."
+            )
+        host = _host(found[1], option)
+        return cls(host, port, host, _TIMEOUT_SECONDS, client if client and client.private_key else None)
 
     def __str__(self) -> str:
         return f"{_bracketed(self.host)}:{self.port}"
@@ -256,6 +276,51 @@ def _result(target: Target, seen: _Seen, notes: Sequence[str], **found: bool | N
         **found,
         "error": " ".join(notes) or None,
     }
+
+
+def origins_by_enforcement(probed: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The names of origins, by what they make of those who present no certificate, and which took the one presented.
+
+    probed: what ``probe`` returned, by the name of the origin.
+    """
+    asking = {name for name, one in probed.items() if one["client_certificate_requested"]}
+    requiring = {name for name, one in probed.items() if one["client_certificate_required"]}
+    return {
+        "enforcing": [name for name in probed if name in requiring],
+        "optional": [name for name, one in probed.items() if one["reachable"] and name in asking - requiring],
+        "open": [name for name, one in probed.items() if one["reachable"] and name not in asking | requiring],
+        "unreachable": [name for name, one in probed.items() if not one["reachable"]],
+        "accepting": [name for name, one in probed.items() if one["client_certificate_accepted"]],
+    }
+
+
+def origin_problems(
+    probed: Mapping[str, Mapping[str, Any]], presents: bool, certificate: bool, ssl_mode: str, modes: Sequence[str]
+) -> list[str]:
+    """What would keep origins from answering the edge, in words.
+
+    presents: whether the edge is to present a client certificate, and certificate: whether the origins were tried with
+    it. modes: the compliance modes.
+    """
+    problems = []
+    for name, one in probed.items():
+        shown = one["server_certificate"]
+        if not one["reachable"]:
+            problems.append(str(one["error"]))
+            continue
+        if presents and certificate and one["client_certificate_requested"] and not one["client_certificate_accepted"]:
+            problems.append(str(one["error"]))
+        if not presents and one["client_certificate_required"]:
+            problems.append(f"{name} requires a client certificate, and the edge is to present none.")
+        if ssl_mode in ("strict", "origin_pull") and shown and (shown["days_remaining"] or 0) < 0:
+            problems.append(
+                f"{name} shows a certificate of its own that has expired, which the edge refuses (526) in the SSL mode "
+                f"{ssl_mode}. Renew it first."
+            )
+        if "pqh" in modes and not one["post_quantum"]:
+            why = f" {one['error']}" if one["error"] else ""
+            problems.append(f"{name} did not agree on X25519MLKEM768, and pqh leaves nothing else.{why}")
+    return problems
 
 
 def _difference(target: Target, first: _Seen, second: _Seen) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._client import Client
-from ._errors import CloudflareError, ResponseError
+from ._errors import CloudflareError, NotFoundError, ResponseError
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,21 @@ AUTO_ORIGIN_TLS_KEX = Setting(
 )
 ORIGIN_PQE = Setting("cache/origin_post_quantum_encryption", field="value")  # PATCH is refused with 10405
 COMPLIANCE_MODES = Setting("settings/origin_tls_compliance_modes", field="value", kind=list, null=[])
-SSL_MODE = Setting("settings/ssl", field="value")
+SSL_MODE = Setting("settings/ssl", field="value", method="PATCH")
 CLIENT_AUTH_ENABLEMENT = Setting("origin_tls_client_auth/settings", field="enabled", kind=bool, fields=("enabled",))
+GLOBAL_CLIENT_AUTH = Setting("settings/tls_client_auth", field="value", method="PATCH")
+SSL_AUTOMATIC_MODE = Setting("settings/ssl_automatic_mode", field="value", method="PATCH")
+
+_UNKNOWN_SETTING = 1006
+
+
+def is_ssl_automatic(client: Client, zone_id: str) -> bool:
+    """Whether Automatic SSL/TLS is on, which puts back an SSL mode that somebody writes; False where there is none."""
+    try:
+        return bool(SSL_AUTOMATIC_MODE.read(client, zone_id)["value"] == "auto")
+    except (NotFoundError, ResponseError):
+        return False
+    except CloudflareError as error:
+        if _UNKNOWN_SETTING in error.codes:
+            return False
+        raise

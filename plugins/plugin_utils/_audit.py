@@ -12,22 +12,11 @@ Ansible compares each zone in a process of its own, which imports this: so neith
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
-_LONGEST_TEXT = 600
-_TO_BE_GONE = ("pending_deletion", "deleted", "deletion_timed_out")
-
-
-class PostureError(ValueError):
-    """A variable that says what is wanted makes no sense."""
+from ..module_utils._posture import Difference, Posture, clean
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ KINDS = {
         "Renew expired client certificates",
         "Origins that check them refuse all traffic from Cloudflare. Run originsec.cloudflare.harden with a new one.",
     ),
-    "client_auth_enabled": Kind(
+    "client_auth": Kind(
         "Authenticated Origin Pulls",
         "Set Authenticated Origin Pulls",
         "While they are off, an origin cannot tell Cloudflare from anybody else who knows its address. Where they are "
@@ -68,14 +57,14 @@ KINDS = {
         "SSL mode",
         "Change the SSL mode",
         "In the modes off and flexible, Cloudflare talks to the origin without TLS; in full, it does not check the "
-        "origin's certificate. The mode is set at Cloudflare, under SSL/TLS, and by no playbook of this collection.",
+        "origin's certificate. Run originsec.cloudflare.harden with zone_hardening_ssl_mode.",
     ),
     "certificate_expiring": Kind(
         "Certificate validity",
         "Renew client certificates that expire soon",
         "Run originsec.cloudflare.harden with a new one before the day that the table has.",
     ),
-    "other_certificates": Kind(
+    "superseded": Kind(
         "Superseded certificates",
         "Remove superseded client certificates",
         "Whoever has the key of one can pass for the edge of Cloudflare. Run originsec.cloudflare.harden with "
@@ -92,6 +81,12 @@ KINDS = {
         "Set automatic key exchange",
         "It decides what Cloudflare offers first, and can lock nobody out. Run originsec.cloudflare.harden.",
     ),
+    "global_client_auth": Kind(
+        "Shared client certificate",
+        "Set the client certificate that all customers of Cloudflare share",
+        "While it is on, an origin that trusts it takes requests from any zone of Cloudflare for yours. Run "
+        "originsec.cloudflare.harden.",
+    ),
     "origin_pqe": Kind(
         "Origin Post-Quantum Encryption",
         "Set Origin Post-Quantum Encryption",
@@ -101,9 +96,10 @@ KINDS = {
 
 
 class Drift(TypedDict):
-    """kind: of KINDS. found, wanted: in words."""
+    """kind: of KINDS. aspect: what the role calls it. found, wanted: in words."""
 
     kind: str
+    aspect: str
     found: str
     wanted: str
 
@@ -145,109 +141,12 @@ class Fleet(TypedDict):
     totals: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Posture:
-    """What is wanted of a zone; None leaves alone.
-
-    fingerprints: of the certificate that the edge should present, and of those that were given with it as its chain.
-    """
-
-    required_ssl_modes: tuple[str, ...] = ()
-    auto_origin_tls_kex: bool | None = None
-    compliance_modes: tuple[str, ...] | None = None
-    origin_pqe: str | None = None
-    client_auth_enabled: bool | None = None
-    fingerprints: tuple[str, ...] = ()
-    exclusive: bool = False
-    min_days_remaining: int = 0
-
-    @classmethod
-    def from_variables(cls, variables: Mapping[str, Any]) -> Posture:
-        """From the role's variables without their prefix. A blank, which is what a template makes of null, is null.
-
-        Raises PostureError for what is no value of them.
-        """
-        certificate = variables.get("certificate")
-        modes = variables.get("compliance_modes")
-        # A bare off is false by the time that it is here
-        pqe = "off" if variables.get("origin_pqe") is False else variables.get("origin_pqe")
-        return cls(
-            required_ssl_modes=tuple(_texts(variables.get("required_ssl_modes"))),
-            auto_origin_tls_kex=_boolean(variables, "auto_origin_tls_kex"),
-            compliance_modes=None if modes in (None, "") else tuple(sorted(set(_texts(modes)))),
-            origin_pqe=str(pqe) if pqe else None,
-            client_auth_enabled=_boolean(variables, "client_auth_enabled"),
-            fingerprints=_fingerprints(str(certificate)) if certificate else (),
-            exclusive=bool(certificate and _boolean(variables, "exclusive")),
-            min_days_remaining=_number(variables, "min_days_remaining"),
-        )
-
-    def in_words(self) -> dict[str, str]:
-        """By the names of KINDS; what is left alone is not there."""
-        words = {
-            "ssl_mode": _either(self.required_ssl_modes) if self.required_ssl_modes else None,
-            "client_auth_enabled": _on(self.client_auth_enabled),
-            "certificate": _either([one[:16] for one in self.fingerprints]) if self.fingerprints else None,
-            "other_certificates": "none" if self.exclusive else None,
-            "certificate_expiring": f"at least {self.min_days_remaining} days" if self._presents else None,
-            "compliance_modes": None if self.compliance_modes is None else _listed(self.compliance_modes),
-            "auto_origin_tls_kex": _on(self.auto_origin_tls_kex),
-            "origin_pqe": self.origin_pqe,
-        }
-        return {kind: text for kind, text in words.items() if text is not None}
-
-    @property
-    def _presents(self) -> bool:
-        """Whether the edge should present a certificate."""
-        return bool(self.client_auth_enabled or self.fingerprints)
-
-    def drift(self, found: Mapping[str, Any]) -> Iterator[Drift]:
-        """Where what was found is not as wanted. found: origin_tls of origin_tls_info."""
-        if self.required_ssl_modes and found["ssl_mode"] not in self.required_ssl_modes:
-            yield _drift("ssl_mode", found["ssl_mode"], _either(self.required_ssl_modes))
-        kex = found["auto_origin_tls_kex"]
-        if self.auto_origin_tls_kex is not None and kex != self.auto_origin_tls_kex:
-            yield _drift("auto_origin_tls_kex", _on(kex), _on(self.auto_origin_tls_kex))
-        modes = found["compliance_modes"]
-        if self.compliance_modes is not None and set(modes) != set(self.compliance_modes):
-            yield _drift("compliance_modes", _listed(sorted(modes)), _listed(self.compliance_modes))
-        if self.origin_pqe is not None and found["origin_pqe"] != self.origin_pqe:
-            yield _drift("origin_pqe", found["origin_pqe"], self.origin_pqe)
-        enabled = found["client_auth"]["enabled"]
-        if self.client_auth_enabled is not None and enabled != self.client_auth_enabled:
-            yield _drift("client_auth_enabled", _on(enabled), _on(self.client_auth_enabled))
-        if self._presents:
-            yield from self._certificate_drift(found["client_auth"])
-
-    def _certificate_drift(self, client_auth: Mapping[str, Any]) -> Iterator[Drift]:
-        active = client_auth["active_certificate"]
-        if not active:
-            pending = [f"one is {one['status']}" for one in client_auth["certificates"]][:1]
-            wanted = self.in_words().get("certificate", "an active one")
-            yield _drift("certificate", ", ".join(["none is active", *pending]), wanted)
-        else:
-            if self.fingerprints and active["fingerprint_sha256"] not in self.fingerprints:
-                yield _drift("certificate", _certificate_in_words(active), self.in_words()["certificate"])
-            days = active["days_remaining"]
-            if days is None or days < self.min_days_remaining:
-                kind = "certificate_expired" if days is not None and days < 0 else "certificate_expiring"
-                yield _drift(kind, days_in_words(days), f"at least {self.min_days_remaining} days")
-        if self.exclusive:
-            others = [
-                one
-                for one in client_auth["certificates"]
-                if one["fingerprint_sha256"] not in self.fingerprints and one["status"] not in _TO_BE_GONE
-            ]
-            if others:
-                yield _drift("other_certificates", _listed(map(_certificate_in_words, others)), "none")
-
-
 def audit(zone: str, result: Mapping[str, Any], posture: Posture) -> Row:
     """The row of a zone. result: of the module origin_tls_info, perhaps a failed one."""
     found = result.get("origin_tls")
     if not isinstance(found, Mapping):
         return unreadable(zone, str(result.get("msg") or "No reason was given."), posture)
-    drift = sorted(posture.drift(found), key=_badness)
+    drift = sorted(map(_drift, posture.drift(found)), key=_badness)
     client_auth = found["client_auth"]
     active = client_auth["active_certificate"]
     return {
@@ -263,6 +162,15 @@ def audit(zone: str, result: Mapping[str, Any], posture: Posture) -> Row:
         "certificate": _presented(active) if active else None,
         "drift": drift,
         "wanted": posture.in_words(),
+    }
+
+
+def _drift(difference: Difference) -> Drift:
+    return {
+        "kind": difference.kind,
+        "aspect": difference.aspect,
+        "found": difference.found,
+        "wanted": difference.wanted,
     }
 
 
@@ -320,12 +228,6 @@ def days_of(row: Row) -> int | None:
     return row["certificate"]["days_remaining"] if row["certificate"] else None
 
 
-def clean(text: str) -> str:
-    """Text that others chose, made fit for terminals and pages: nothing that moves a cursor or turns a line around."""
-    shown = "".join(character if character.isprintable() else " " for character in str(text))
-    return shown if len(shown) <= _LONGEST_TEXT else shown[: _LONGEST_TEXT - 1] + "…"
-
-
 def _text(value: Any) -> str | None:
     return None if value is None else clean(value)
 
@@ -339,70 +241,3 @@ def _order(row: Row) -> tuple[list[int], float, str]:
 
 def _badness(drift: Drift) -> int:
     return list(KINDS).index(drift["kind"])
-
-
-def _drift(kind: str, found: str | None, wanted: str | None) -> Drift:
-    return {"kind": kind, "found": clean(found or "unknown"), "wanted": clean(wanted or "unknown")}
-
-
-def _certificate_in_words(certificate: Mapping[str, Any]) -> str:
-    """With as much of the fingerprint as tells certificates apart."""
-    if not certificate["fingerprint_sha256"]:
-        return "one that cannot be parsed"
-    return f"{certificate['subject']} ({certificate['fingerprint_sha256'][:16]})"
-
-
-def days_in_words(days: int | None) -> str:
-    if days is None:
-        return "unknown"
-    number = f"{abs(days)} {'day' if abs(days) == 1 else 'days'}"
-    return f"{number} left" if days >= 0 else f"expired {number} ago"
-
-
-def _on(value: bool | None) -> str | None:
-    return None if value is None else "on" if value else "off"
-
-
-def _listed(texts: Iterable[str]) -> str:
-    return ", ".join(texts) or "none"
-
-
-def _either(texts: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
-
-
-def _fingerprints(pem: str) -> tuple[str, ...]:
-    """Of all certificates in a text. No authority's is ever presented, so nobody has to tell which one is the leaf."""
-    text = pem.replace("\\r", "").replace("\\n", "\n")
-    blocks = re.findall("-----BEGIN (?:X509 )?CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
-    try:
-        found = [base64.b64decode("".join(block.split()), validate=True) for block in blocks]
-    except binascii.Error:
-        found = []
-    if not found:
-        raise PostureError("zone_hardening_certificate holds no certificate in PEM.")
-    return tuple(hashlib.sha256(der).hexdigest() for der in found)
-
-
-def _texts(value: Any) -> list[str]:
-    """A list, or what a survey has in its place: text with commas."""
-    items = value.split(",") if isinstance(value, str) else value or ()
-    return [str(item).strip() for item in items if str(item).strip()]
-
-
-def _boolean(variables: Mapping[str, Any], name: str) -> bool | None:
-    value = variables.get(name)
-    if value in (None, ""):
-        return None
-    try:
-        return bool(boolean(value))
-    except TypeError:
-        raise PostureError(f"zone_hardening_{name} must be a boolean, not '{value}'.") from None
-
-
-def _number(variables: Mapping[str, Any], name: str) -> int:
-    value = variables.get(name)
-    try:
-        return int(value or 0)
-    except (TypeError, ValueError):
-        raise PostureError(f"zone_hardening_{name} must be a whole number, not '{value}'.") from None

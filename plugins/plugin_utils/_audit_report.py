@@ -25,7 +25,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..module_utils._client import VERSION
-from ._audit import KINDS, Fleet, Row, days_in_words, days_of, kinds_of
+from ..module_utils._posture import days_in_words
+from ._audit import KINDS, Fleet, Row, days_of, kinds_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _COLUMNS = ("ZONE", "SSL MODE", "KEY EXCHANGE", "COMPLIANCE", "AOP", "CERTIFICATE", "DAYS", "DRIFT")

@@ -38,7 +38,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._client import Client
 from ..module_utils._module import Module, Params, Response
-from ..module_utils._options import api_options, make_client
+from ..module_utils._options import api_options, given, make_client
 
 SWITCH = "originsec_cloudflare_in_process"
 
@@ -60,6 +60,7 @@ class InProcessAction(NormalAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
+        self._task.args = self._arguments(task_vars)
         obstacle = self._obstacle(task_vars)
         if not obstacle:
             with self._environment(), warnings.catch_warnings():
@@ -72,6 +73,15 @@ class InProcessAction(NormalAction):
         Display().vvv(f"{self._task.action} runs as a module, since {obstacle}.", host=self._play_context.remote_addr)
         module_result: dict[str, Any] = super().run(tmp, task_vars)
         return module_result
+
+    def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The task's options; a task that names no zone takes the one that the inventory plugin has given its host."""
+        spec = self.module.argument_spec
+        arguments = given(self._task.args, spec)
+        if "zone_id" in spec and not {"zone_id", "zone_name", "zone"}.intersection(arguments):
+            zone_id = self._templar.template(task_vars.get("cloudflare_zone_id"))
+            arguments.update({"zone_id": zone_id} if zone_id else {})
+        return arguments
 
     def _obstacle(self, task_vars: Mapping[str, Any]) -> str:
         """Why this process must not do it, in words; empty where it may."""

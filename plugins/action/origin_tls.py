@@ -1,10 +1,12 @@
----
 # Copyright (c) 2026, The originsec.cloudflare authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-- name: Make the report a fact
-  ansible.builtin.set_fact:
-    zone_hardening_report: "{{ zone_hardening__report }}"
-    cacheable: true
-  tags: always
+from __future__ import annotations
+
+from ..modules.origin_tls import MODULE
+from ..plugin_utils._role_action import RoleAction
+
+
+class ActionModule(RoleAction):
+    module = MODULE

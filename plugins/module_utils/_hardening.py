@@ -1,0 +1,853 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module utility is private to the collection: it may change at any time.
+
+"""One zone, one transaction: read, judge, change, verify through the edge, clean up; or put everything back.
+
+All of it happens in one process, because a rollback that is made of tasks is not sound: an unreachable host, the
+timeout of a task or a signal ends the play between two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import email.utils
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from ._certificates import ClientCertificate, load_client_certificate, load_leaf, require_cryptography
+from ._client import Client
+from ._client_auth import (
+    AwaitActive,
+    AwaitListed,
+    Delete,
+    Enable,
+    Record,
+    State,
+    Step,
+    UnsafeError,
+    Upload,
+    plan,
+    warnings,
+)
+from ._client_auth import Wanted as WantedClientAuth
+from ._client_auth_calls import ClientAuthCalls
+from ._edge import Pull, Verification, checked_urls
+from ._errors import CloudflareError, InputError
+from ._options import find_zone, read_zone
+from ._posture import ASPECTS, SSL_MODES, TO_BE_GONE, Posture, either, listed, number, texts, too_few_days
+from ._setting import (
+    AUTO_ORIGIN_TLS_KEX,
+    COMPLIANCE_MODES,
+    GLOBAL_CLIENT_AUTH,
+    ORIGIN_PQE,
+    SSL_AUTOMATIC_MODE,
+    SSL_MODE,
+    Setting,
+    is_ssl_automatic,
+)
+
+if TYPE_CHECKING:
+    from ._probe import Target
+
+_INACTIVE = ("initializing", "pending", "moved")
+_LIST_LAG_SECONDS, _LOOK_AGAIN_SECONDS = 60, 2
+"""For how long an upload of unknown outcome is looked for in a list that may lag some tens of seconds."""
+
+
+class HardeningError(CloudflareError):
+    """The zone was not hardened; the message and the facts say what became of it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a task wants of a zone, judged without a request.
+
+    certificate: None where none was given; without a key in check mode only. only: the aspects to manage, None for all.
+    """
+
+    posture: Posture
+    certificate: ClientCertificate | None
+    verify_urls: tuple[str, ...] | None
+    verification: Verification
+    origins: tuple[Target, ...]
+    require_enforcement: bool
+    allow_inactive_zones: bool
+    rollback: bool
+    wait_timeout: int
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_options(cls, params: Mapping[str, Any], client: Client, check_mode: bool) -> Wanted:
+        """Raises InputError for all that can be judged offline."""
+        posture = Posture.from_options(params)
+        certificate, notes = _certificate(params, check_mode) if posture.fingerprints else (None, ())
+        if certificate:
+            # The chain is sent along, but it is the leaf that the edge presents.
+            posture = replace(posture, fingerprints=(certificate.fingerprint,))
+        elif not posture.fingerprints and str(params.get("private_key") or "").strip() and not params.get("only"):
+            raise InputError("private_key needs certificate beside it.")
+        urls = texts(params["verify_urls"], "verify_urls")
+        return cls(
+            posture,
+            certificate,
+            None if urls is None else checked_urls(urls, "verify_urls"),
+            Verification(
+                (),
+                number(params["verify_retries"], "verify_retries", 5),
+                number(params["verify_delay"], "verify_delay", 5),
+                number(params["verify_settle"], "verify_settle", 10),
+                client.verify,
+            ),
+            _origins(params, certificate),
+            bool(params["require_enforcement"]),
+            bool(params["allow_inactive_zones"]),
+            bool(params["rollback"]),
+            number(params["wait_timeout"], "wait_timeout", 300),
+            notes,
+        )
+
+    def client_auth(self, exclusive: bool) -> WantedClientAuth:
+        return WantedClientAuth(
+            certificate=self.certificate, enabled=self.posture.client_auth_enabled, exclusive=exclusive
+        )
+
+
+def _certificate(params: Mapping[str, Any], check_mode: bool) -> tuple[ClientCertificate, tuple[str, ...]]:
+    require_cryptography()
+    private_key = str(params["private_key"] or "")
+    if private_key.strip():
+        certificate = load_client_certificate(params["certificate"], private_key, params["private_key_passphrase"])
+        return certificate, certificate.warnings
+    if check_mode:
+        certificate = load_leaf(params["certificate"])
+        note = "private_key was not given, so it was not checked that it belongs to certificate and can be decrypted."
+        return certificate, (*certificate.warnings, note)
+    raise InputError("certificate needs private_key beside it, since Cloudflare has to present it.")
+
+
+def _origins(params: Mapping[str, Any], certificate: ClientCertificate | None) -> tuple[Target, ...]:
+    origins = texts(params["origins"], "origins") or ()
+    if params["require_enforcement"] and not origins:
+        raise InputError("require_enforcement needs to know the origins: set origins.")
+    if not origins:
+        return ()
+    from ._probe import Target  # only here, since it brings pyOpenSSL with it
+
+    return tuple(Target.from_text(origin, "origins", certificate) for origin in origins)
+
+
+# --------------------------------------------------------------------------------------------------------- changes
+
+
+class Change(Protocol):
+    """A change that can be undone. aspect: of ASPECTS."""
+
+    aspect: str
+
+    @property
+    def what(self) -> str:
+        """The step, in words."""
+
+    @property
+    def todo(self) -> str:
+        """What a person has to do where it could not be undone; blank where there is nothing to undo."""
+
+    def execute(self, zone: _Zone) -> bool:
+        """Make the change. Whether there was something to change."""
+
+    def undo(self, zone: _Zone) -> None:
+        """Put back what was there before, also where nobody knows whether the change was made."""
+
+
+@dataclass
+class _SetSetting:
+    aspect: str
+    setting: Setting
+    found: Any
+    wanted: Any
+
+    @property
+    def what(self) -> str:
+        return f"Set {ASPECTS[self.aspect]} to {_in_words(self.wanted)}"
+
+    @property
+    def todo(self) -> str:
+        return f"set {ASPECTS[self.aspect]} to {_in_words(self.found)}"
+
+    def execute(self, zone: _Zone) -> bool:
+        self._write(zone, self.wanted)
+        return True
+
+    def undo(self, zone: _Zone) -> None:
+        self._write(zone, self.found)
+
+    def _write(self, zone: _Zone, value: Any) -> None:
+        zone.found[self.aspect] = self.setting.write(zone.client, zone.id, value)[self.setting.field]
+
+
+@dataclass
+class _SetSslMode(_SetSetting):
+    """automatic: whether Automatic SSL/TLS was on, which puts a mode back that somebody writes."""
+
+    automatic: bool = False
+
+    def execute(self, zone: _Zone) -> bool:
+        self.automatic = is_ssl_automatic(zone.client, zone.id)
+        if self.automatic:
+            SSL_AUTOMATIC_MODE.write(zone.client, zone.id, "custom")
+        return super().execute(zone)
+
+    def undo(self, zone: _Zone) -> None:
+        super().undo(zone)
+        if self.automatic:
+            SSL_AUTOMATIC_MODE.write(zone.client, zone.id, "auto")
+
+
+@dataclass
+class _Upload:
+    """known: the ids before. record: None while nobody knows whether it was done. ours: whether this run did it."""
+
+    step: Upload
+    known: frozenset[str | None]
+    record: Record | None = None
+    ours: bool = False
+    aspect: str = "certificate"
+    what: str = "Upload the client certificate"
+
+    @property
+    def todo(self) -> str:
+        if self.record:
+            return f"remove the certificate {self.record.id}"
+        return f"remove the certificate with the fingerprint {self.step.certificate.fingerprint}, if the zone has it"
+
+    def execute(self, zone: _Zone) -> bool:
+        done = len(zone.calls.done)
+        self.record = zone.calls.upload(self.step.certificate)
+        self.ours = len(zone.calls.done) > done
+        zone.state = zone.state.with_record(self.record)
+        return self.ours
+
+    def undo(self, zone: _Zone) -> None:
+        if self.record is None:
+            self.record = self._look(zone)
+            self.ours = not _older(self.record, zone.client.first_date)
+        # A certificate that was there before is never deleted.
+        if self.ours:
+            zone.calls.delete(str(self.record.id))
+            zone.state = zone.state.without(self.record.id)
+
+    def _look(self, zone: _Zone) -> Record:
+        """The upload of unknown outcome, in a list that may lag."""
+        give_up_at = time.monotonic() + min(_LIST_LAG_SECONDS, zone.calls.wait_timeout)
+        while True:
+            for record in zone.calls.records():
+                same = record.exists and record.fingerprint == self.step.certificate.fingerprint
+                if same and record.id not in self.known:
+                    return record
+            if time.monotonic() >= give_up_at:
+                raise CloudflareError("whether it was uploaded is not known, and Cloudflare's list does not show it")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+@dataclass
+class _Enable:
+    step: Enable
+    found: bool
+    aspect: str = "client_auth"
+
+    @property
+    def what(self) -> str:
+        return f"{'Enable' if self.step.enabled else 'Disable'} Authenticated Origin Pulls"
+
+    @property
+    def todo(self) -> str:
+        return f"{'enable' if self.found else 'disable'} Authenticated Origin Pulls"
+
+    def execute(self, zone: _Zone) -> bool:
+        zone.state = zone.calls.execute(self.step, zone.state)
+        return True
+
+    def undo(self, zone: _Zone) -> None:
+        zone.state = zone.calls.execute(Enable(self.found), zone.state)
+
+
+@dataclass
+class _CannotBeUndone:
+    """A wait, or the deletion of a certificate that no origin accepts: one that has expired or never worked."""
+
+    step: Step
+    what: str
+    aspect: str = "certificate"
+    todo: str = ""
+
+    def execute(self, zone: _Zone) -> bool:
+        zone.state = zone.calls.execute(self.step, zone.state)
+        return isinstance(self.step, Delete)
+
+    def undo(self, zone: _Zone) -> None:
+        """Nothing: what is gone is gone."""
+
+
+def _older(record: Record, first_date: str | None) -> bool:
+    """Whether a certificate was uploaded before the run began, by Cloudflare's clock."""
+    try:
+        uploaded = datetime.datetime.fromisoformat(re.sub(r"(\.\d{1,6})?\d*Z$", r"\1+00:00", str(record.uploaded_on)))
+        began = email.utils.parsedate_to_datetime(str(first_date))
+        return uploaded < began - datetime.timedelta(seconds=1)  # the header has no fractions
+    except (TypeError, ValueError):
+        return False
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return listed(value) if isinstance(value, (list, tuple)) else str(value)
+
+
+# Raised SSL modes come first and lowered ones last, so that the connection is never weaker than before or afterwards.
+_SETTINGS: dict[str, Setting] = {
+    "ssl_mode": SSL_MODE,
+    "auto_origin_tls_kex": AUTO_ORIGIN_TLS_KEX,
+    "origin_pqe": ORIGIN_PQE,
+    "compliance_modes": COMPLIANCE_MODES,
+    "global_client_auth": GLOBAL_CLIENT_AUTH,
+}
+
+
+def _wanted_value(posture: Posture, aspect: str) -> Any:
+    """As it is written to the setting; None leaves it alone."""
+    if aspect == "compliance_modes":
+        return None if posture.compliance_modes is None else list(posture.compliance_modes)
+    if aspect == "global_client_auth":
+        shared = posture.global_client_auth_enabled
+        return None if shared is None else "on" if shared else "off"
+    return getattr(posture, aspect)
+
+
+# -------------------------------------------------------------------------------------------------------- the zone
+
+
+@dataclass
+class _Zone:
+    """A zone in a transaction: found, by aspect, and state are what is so now, as far as it is known.
+
+    name: blank until it is known. reads_client_auth: whether state was read.
+    """
+
+    client: Client
+    id: str
+    calls: ClientAuthCalls
+    name: str = ""
+    found: dict[str, Any] = field(default_factory=dict)
+    state: State = field(default_factory=lambda: State(False, ()))
+    reads_client_auth: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """As ``origin_tls`` of the module origin_tls_info, without PEM."""
+        facts = dict(self.found)
+        if "global_client_auth" in facts:
+            facts["global_client_auth"] = facts["global_client_auth"] == "on"
+        if self.reads_client_auth:
+            client_auth = self.state.facts()
+            active = client_auth["active_certificate"]
+            facts["client_auth"] = {
+                "enabled": client_auth["enabled"],
+                "certificates": [_without_pem(one) for one in client_auth["certificates"]],
+                "active_certificate": _without_pem(active) if active else None,
+            }
+        return facts
+
+    def diff(self) -> dict[str, Any]:
+        """As in diffs: no PEM, and no id, which check mode cannot foresee."""
+        return {**self.facts(), **({"client_auth": self.state.diff()} if self.reads_client_auth else {})}
+
+
+def _without_pem(certificate: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in certificate.items() if name != "certificate"}
+
+
+@dataclass
+class Report:
+    """What became of a zone, or in check mode would. All but warnings and diff are return values of origin_tls.
+
+    diff: of the whole zone, before and after.
+    """
+
+    zone_id: str
+    zone_name: str | None = None
+    changed: bool = False
+    drift: list[dict[str, str]] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] | None = None
+    origins: dict[str, list[str]] = field(default_factory=dict)
+    verified: dict[str, dict[str, Any]] = field(default_factory=dict)
+    not_verified: str | None = None
+    removed: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+    left_to_do: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    diff: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+
+    def result(self) -> dict[str, Any]:
+        """The return values."""
+        return {name: value for name, value in vars(self).items() if name not in ("warnings", "diff")}
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM, while a transaction is open."""
+
+
+def harden(params: Mapping[str, Any], client: Client, check_mode: bool) -> Report:
+    """Bring a zone to the desired state. Raises CloudflareError, whose facts are the return values as far as known."""
+    wanted = Wanted.from_options(params, client, check_mode)
+    return _Transaction(client, find_zone(client, params), wanted, check_mode).run()
+
+
+class _Transaction:
+    def __init__(self, client: Client, zone_id: str, wanted: Wanted, check_mode: bool) -> None:
+        self._wanted = wanted
+        self._check_mode = check_mode
+        self._zone = _Zone(client, zone_id, ClientAuthCalls(client, zone_id, wanted.wait_timeout))
+        self._report = Report(zone_id, warnings=list(wanted.warnings))
+        self._verification = wanted.verification
+        self._begun: list[Change] = []  # to undo, in this order
+        self._made: list[str] = []  # aspects
+        self._cleaning = False
+        self._diff_before: dict[str, Any] = {}
+
+    def run(self) -> Report:
+        """Read and judge; in check mode, foresee; else change, verify and clean up, or put everything back."""
+        zone, wanted = self._zone, self._wanted
+        try:
+            self._read()
+            changes, superseded = self._plan()
+            if changes or superseded or wanted.origins:
+                self._read_zone(refuse_inactive=bool(changes or superseded))
+            self._judge()
+            self._probe()
+            if changes or superseded:
+                (self._foresee if self._check_mode else self._change)(changes, superseded)
+            self._require_enforcement()
+        except CloudflareError as error:
+            error.facts = self._finished().result()
+            error.done = ()  # the message and the facts have it
+            raise
+        if wanted.posture.manages_client_auth:
+            self._report.warnings += warnings(wanted.client_auth(exclusive=False), zone.state)
+        return self._finished()
+
+    @contextlib.contextmanager
+    def _step(self, what: str) -> Iterator[dict[str, Any]]:
+        """A step of the report."""
+        began = time.monotonic()
+        step: dict[str, Any] = {"what": what, "outcome": "failed", "seconds": 0.0}
+        self._report.steps.append(step)
+        try:
+            yield step
+            if step["outcome"] == "failed":
+                step["outcome"] = "done"
+        finally:
+            step["seconds"] = round(time.monotonic() - began, 3)
+
+    # ------------------------------------------------------------------------------------------------ look and judge
+
+    def _read(self) -> None:
+        """The SSL mode, and what is wanted: a request for each setting, and two for client certificates."""
+        zone, posture = self._zone, self._wanted.posture
+        with self._step("Read the zone"):
+            for aspect, setting in _SETTINGS.items():
+                wanted = _wanted_value(posture, aspect)
+                if aspect != "ssl_mode" and wanted is None:
+                    continue
+                record = setting.read(zone.client, zone.id)
+                zone.found[aspect] = record[setting.field]
+                locked = record.get("editable") is False
+                if locked and wanted is not None and not setting.same(record[setting.field], wanted):
+                    raise UnsafeError(
+                        f"{aspect} is {_in_words(record[setting.field])}, and Cloudflare does not let it be changed in "
+                        "this zone, which may be due to its plan. Nothing was changed. Leave it alone (null)."
+                    )
+            if posture.manages_client_auth:
+                zone.reads_client_auth = True
+                zone.state = replace(zone.calls.read(), ssl_mode=posture.ssl_mode or zone.found["ssl_mode"])
+        self._report.before, self._diff_before = zone.facts(), zone.diff()
+        self._report.drift = [one.result() for one in posture.drift(self._report.before)]
+
+    def _read_zone(self, refuse_inactive: bool) -> None:
+        """Its name, and whether the edge is in front of it: else nothing that is set has effect or can be proved."""
+        zone = self._zone
+        with self._step("Read the zone's name and status"):
+            record = read_zone(zone.client, zone.id)
+        zone.name = str(record.get("name") or "")
+        zone.found["zone"] = {"status": record.get("status"), "paused": record.get("paused") is True}
+        self._report.zone_name = zone.name
+        self._report.before["zone"] = self._diff_before["zone"] = zone.found["zone"]
+        status = "paused" if zone.found["zone"]["paused"] else str(record.get("status"))
+        inactive = status == "paused" or status in _INACTIVE
+        if inactive and refuse_inactive and not self._wanted.allow_inactive_zones:
+            raise UnsafeError(
+                f"The zone {zone.name} is {status}: Cloudflare's edge is not in front of it, so nothing that is set "
+                "has effect, and nothing can be verified. Nothing was changed. Set allow_inactive_zones to harden it "
+                "nevertheless."
+            )
+        urls = self._wanted.verify_urls
+        default = () if inactive or not zone.name else (f"https://{zone.name}/",)
+        self._verification = replace(self._verification, urls=default if urls is None else urls)
+
+    def _plan(self) -> tuple[list[Change], list[Delete]]:
+        """What is to change, in order, and which certificates are to go once that is verified."""
+        posture, zone = self._wanted.posture, self._zone
+        changes: dict[str, _SetSetting] = {}
+        for aspect, setting in _SETTINGS.items():
+            found, wanted = zone.found.get(aspect), _wanted_value(posture, aspect)
+            if wanted is not None and not setting.same(found, wanted):
+                kind = _SetSslMode if aspect == "ssl_mode" else _SetSetting
+                changes[aspect] = kind(aspect, setting, found, wanted)
+        last: list[Change] = [changes.pop(aspect) for aspect in ("global_client_auth",) if aspect in changes]
+        mode = changes.get("ssl_mode")
+        if mode and _strength(mode.wanted) < _strength(mode.found):
+            last.append(changes.pop("ssl_mode"))
+        steps, superseded = self._client_auth_plan() if posture.manages_client_auth else ([], [])
+        return [*changes.values(), *map(self._change_of, steps), *last], superseded
+
+    def _client_auth_plan(self) -> tuple[list[Step], list[Delete]]:
+        wanted, state = self._wanted, self._zone.state
+        exclusive = self._exclusive
+        try:
+            steps = plan(state, wanted.client_auth(exclusive=False))
+        except UnsafeError:
+            if not exclusive:
+                raise
+            # Expired certificates that are in the way go first.
+            steps = plan(state, wanted.client_auth(exclusive=True))
+            while isinstance(steps[-1], Delete):
+                steps.pop()
+            steps = [step for step in steps if not isinstance(step, AwaitListed)]
+        if not exclusive:
+            return steps, []
+        for step in steps:
+            state = step.preview(state)
+        return steps, [one for one in plan(state, wanted.client_auth(exclusive=True)) if isinstance(one, Delete)]
+
+    @property
+    def _exclusive(self) -> bool:
+        """Whether superseded certificates are to go, which by default takes something that can prove the new one."""
+        posture = self._wanted.posture
+        if not posture.fingerprints:
+            return False
+        return self._wanted.verify_urls != () if posture.exclusive is None else posture.exclusive
+
+    def _change_of(self, step: Step) -> Change:
+        state = self._zone.state
+        if isinstance(step, Upload):
+            return _Upload(step, frozenset(record.id for record in state.records))
+        if isinstance(step, Enable):
+            return _Enable(step, state.enabled)
+        if isinstance(step, AwaitActive):
+            return _CannotBeUndone(step, "Wait until the client certificate is active")
+        certificate_id = getattr(step, "certificate_id", None)
+        return _CannotBeUndone(step, f"Remove the certificate {certificate_id}, which no origin accepts")
+
+    def _judge(self) -> None:
+        """Refuse what reading tells, before anything is written."""
+        wanted, posture = self._wanted, self._wanted.posture
+        mode = posture.ssl_mode or self._zone.found["ssl_mode"]
+        problems = []
+        if posture.required_ssl_modes and mode not in posture.required_ssl_modes:
+            problems.append(
+                f"The SSL mode is {mode}, and {either(posture.required_ssl_modes)} is asked for (required_ssl_modes): "
+                "set ssl_mode as well, or the mode at Cloudflare first."
+            )
+        days = wanted.certificate.description["days_remaining"] if wanted.certificate else None
+        if wanted.certificate and too_few_days(days, posture.min_days_remaining):
+            problems.append(
+                f"The certificate expires in {days} {'day' if days == 1 else 'days'}, and {posture.days_in_words()} "
+                "are asked for (min_days_remaining): renew it."
+            )
+        if problems:
+            raise UnsafeError(f"{' '.join(problems)} Nothing was changed.")
+
+    def _probe(self) -> None:
+        """See what the origins make of the edge's handshake, and refuse what one of them would not answer."""
+        wanted, zone = self._wanted, self._zone
+        if not wanted.origins:
+            return
+        from ._probe import origin_problems, origins_by_enforcement, probe
+
+        presents = wanted.posture.client_auth_enabled
+        if presents is None:
+            presents = zone.state.enabled
+        probed = {}
+        for target in wanted.origins:
+            with self._step(f"Try the edge's handshake with {target}"):
+                probed[str(target)] = probe(replace(target, server_name=zone.name))
+        self._report.origins = origins_by_enforcement(probed)
+        problems = origin_problems(
+            probed,
+            presents,
+            certificate=wanted.certificate is not None and wanted.certificate.private_key is not None,
+            ssl_mode=wanted.posture.ssl_mode or zone.found["ssl_mode"],
+            modes=wanted.posture.compliance_modes or (),
+        )
+        if problems:
+            raise UnsafeError(f"{' '.join(problems)} Nothing was changed.")
+
+    def _require_enforcement(self) -> None:
+        origins = self._report.origins
+        unenforced = [*origins.get("optional", ()), *origins.get("open", ())]
+        if self._wanted.require_enforcement and unenforced:
+            raise CloudflareError(
+                f"{' and '.join(unenforced)} {'answers' if len(unenforced) == 1 else 'answer'} without a client "
+                "certificate, so anybody who knows the address can still go around Cloudflare. Set "
+                "'ssl_verify_client on' in nginx, or what does the same elsewhere (require_enforcement). The zone "
+                "itself is as wanted."
+            )
+
+    # -------------------------------------------------------------------------------------------------------- change
+
+    def _foresee(self, changes: Sequence[Change], superseded: Sequence[Delete]) -> None:
+        zone, report = self._zone, self._report
+        for change in changes:
+            if isinstance(change, _SetSetting):
+                zone.found[change.aspect] = change.wanted
+            elif isinstance(change, (_Upload, _Enable, _CannotBeUndone)):
+                zone.state = change.step.preview(zone.state)
+            if not (isinstance(change, _CannotBeUndone) and isinstance(change.step, AwaitActive)):
+                self._made.append(change.aspect)
+        for step in superseded:
+            zone.state = step.preview(zone.state)
+            self._made.append("superseded")
+            report.removed.append(str(step.certificate_id))
+
+    def _change(self, changes: Sequence[Change], superseded: Sequence[Delete]) -> None:
+        with _signals_taken_over() as ignore_signals:
+            before: dict[str, Pull] = {}
+            try:
+                before = self._pull_before()
+                for change in changes:
+                    self._execute(change)
+                self._verify(before)
+                if superseded or (self._exclusive and any(isinstance(change, _Upload) for change in changes)):
+                    self._clean_up(before)
+            except BaseException as error:
+                ignore_signals()
+                self._fail(error, before)
+
+    def _execute(self, change: Change) -> None:
+        with self._step(change.what):
+            self._begun.append(change)
+            try:
+                changed = change.execute(self._zone)
+            except CloudflareError as error:
+                if not error.may_be_done:
+                    self._begun.remove(change)
+                raise
+            if changed:
+                self._made.append(change.aspect)
+            else:
+                self._begun.remove(change)
+
+    def _pull_before(self) -> dict[str, Pull]:
+        if not self._verification.urls:
+            return {}
+        with self._step("Request each URL through Cloudflare, before anything is changed"):
+            before = self._verification.pull_all()
+            for url, pull in before.items():
+                self._report.verified[url] = {"before": pull.status, "after": None, "proved": False, "reason": None}
+            dark = [f"{url} {pull.in_words()}" for url, pull in before.items() if pull.dark()]
+            if dark:
+                raise UnsafeError(
+                    f"{'; '.join(dark)}. It was so before anything was changed, so that nothing could be verified "
+                    "afterwards. Mend the site first, or name other URLs in verify_urls."
+                )
+        return before
+
+    def _verify(self, before: Mapping[str, Pull]) -> None:
+        """See that every URL answers as before, and whether that proves anything."""
+        verification = self._verification
+        if not verification.urls:
+            return
+        with self._step("Request each URL through Cloudflare, until the response has held"):
+            self._judge_pulls(verification.settled(before), before)
+
+    def _judge_pulls(self, after: Mapping[str, Pull], before: Mapping[str, Pull]) -> None:
+        for url, pull in after.items():
+            proved = not pull.unproved and not pull.dark(before.get(url))
+            self._report.verified[url].update(after=pull.status, proved=proved, reason=pull.unproved or None)
+        dark = [_compared(url, pull, before[url]) for url, pull in after.items() if pull.dark(before.get(url))]
+        if dark:
+            raise CloudflareError(f"{'; '.join(dark)}.")
+
+    @property
+    def _proved(self) -> bool:
+        verified = self._report.verified
+        return bool(verified) and all(one["proved"] for one in verified.values())
+
+    def _clean_up(self, before: Mapping[str, Pull]) -> None:
+        """Remove superseded certificates, where the new one has proved itself or nothing was to be verified."""
+        wanted, zone, report = self._wanted, self._zone, self._report
+        presented = zone.state.in_use()
+        if not self._proved and (self._verification.urls or wanted.posture.exclusive is None):
+            return
+        wanted_one = wanted.client_auth(exclusive=True)
+        if wanted.posture.exclusive is None and not (presented and wanted_one.matches(presented)):
+            report.warnings.append(
+                "Superseded certificates were left: the edge presents one of them, and not the wanted one, which "
+                "has therefore not proved itself. Set exclusive to true to remove them nevertheless."
+            )
+            return
+        for step in plan(zone.state, wanted_one):
+            if isinstance(step, AwaitListed):
+                with self._step("Read the list of certificates until it shows the upload"):
+                    zone.state = zone.calls.execute(step, zone.state)
+        steps = [step for step in plan(zone.state, wanted_one) if isinstance(step, Delete)]
+        if steps and self._verification.urls:
+            with self._step("Request each URL once more"):
+                self._judge_pulls(self._verification.pull_all(), before)
+        for step in steps:
+            with self._step(f"Remove the superseded certificate {step.certificate_id}"):
+                self._cleaning = True
+                zone.state = zone.calls.execute(step, zone.state)
+                self._made.append("superseded")
+                report.removed.append(str(step.certificate_id))
+        # Where another one was presented until now, only this shows what the origin makes of the wanted one.
+        if steps and self._verification.urls and not (presented and wanted_one.matches(presented)):
+            self._verify(before)
+
+    # ----------------------------------------------------------------------------------------------------- put back
+
+    def _fail(self, error: BaseException, before: Mapping[str, Pull]) -> NoReturn:
+        """Put everything back, and say in one message what failed, what is back and what is left to do."""
+        report = self._report
+        cause = _cause(error)
+        failed_step = next((step["what"] for step in reversed(report.steps) if step["outcome"] == "failed"), None)
+        told = [f"{failed_step} failed: {cause}" if failed_step else cause]
+        if self._cleaning:
+            told.append(
+                "Superseded certificates are being removed already, so everything stays as it is now: run again to "
+                "remove the rest."
+            )
+        elif not self._begun:
+            told.append("Nothing was changed." if not self._made else f"Changed: {self._listed(self._made)}.")
+        elif not self._wanted.rollback:
+            told.append(f"Since rollback is false, this stays changed: {self._listed(self._made)}.")
+        else:
+            self._undo()
+            if report.undone:
+                told.append(f"Put back: {self._listed(report.undone)}.")
+            if report.left_to_do:
+                told.append(f"This is left for you to do: {'; '.join(report.left_to_do)}.")
+            told += self._pull_again(before)
+        raise HardeningError(" ".join(told)) from error
+
+    @staticmethod
+    def _listed(aspects: Sequence[str]) -> str:
+        return ", ".join(ASPECTS[aspect] for aspect in dict.fromkeys(aspects))
+
+    def _undo(self) -> None:
+        report = self._report
+        for change in reversed(self._begun):
+            if not change.todo:
+                continue
+            try:
+                with self._step(f"Put back: {ASPECTS[change.aspect]}"):
+                    change.undo(self._zone)
+            except CloudflareError as error:
+                report.left_to_do.append(f"{change.todo}, since this failed: {str(error).rstrip('.')}")
+            else:
+                report.undone.append(change.aspect)
+
+    def _pull_again(self, before: Mapping[str, Pull]) -> list[str]:
+        """Whether the site answers as it did, in words."""
+        if not before:
+            return []
+        with self._step("Request each URL again"):
+            again = self._verification.pull_all()
+        back = [url for url, pull in again.items() if not pull.dark(before[url])]
+        dark = [f"{url} {pull.in_words()}" for url, pull in again.items() if pull.dark(before[url])]
+        return [
+            *([f"{' and '.join(back)} {'answers' if len(back) == 1 else 'answer'} as before."] if back else []),
+            *([f"Still dark: {'; '.join(dark)}."] if dark else []),
+        ]
+
+    # ---------------------------------------------------------------------------------------------------------- report
+
+    def _finished(self) -> Report:
+        report, zone, wanted = self._report, self._zone, self._wanted
+        undone = set(report.undone)
+        report.changes = [aspect for aspect in ASPECTS if aspect in self._made and aspect not in undone]
+        report.changed = bool(report.changes)
+        report.after, report.diff = zone.facts(), (self._diff_before, zone.diff())
+        if wanted.certificate:
+            record = zone.state.present(wanted.certificate.fingerprint)
+            report.certificate = _without_pem(record.result()) if record else None
+            report.left_over = [
+                str(one.id)
+                for one in zone.state.records
+                if one.status not in TO_BE_GONE and one.fingerprint != wanted.certificate.fingerprint
+            ]
+        if report.changed and not self._check_mode and not self._proved:
+            reasons = [f"{url}: {one['reason']}" for url, one in report.verified.items() if one["reason"]]
+            report.not_verified = "; ".join(reasons) or "there is no URL to verify (verify_urls)"
+        return report
+
+
+def _strength(mode: str) -> int:
+    return SSL_MODES.index(mode) if mode in SSL_MODES else -1
+
+
+def _compared(url: str, after: Pull, before: Pull) -> str:
+    return f"{url} {after.in_words()} after the change, and {before.status} before"
+
+
+def _cause(error: BaseException) -> str:
+    """In a sentence. A task's timeout and the signals of Ctrl-C are not errors of this collection's."""
+    if isinstance(error, Interrupted):
+        return "The run was interrupted."
+    if isinstance(error, CloudflareError):
+        return str(error)
+    if not isinstance(error, Exception):
+        return "The task was ended from outside, by its timeout for example."
+    return f"An unforeseen error, {type(error).__name__}: {error}."
+
+
+@contextlib.contextmanager
+def _signals_taken_over() -> Iterator[Callable[[], None]]:
+    """SIGINT and SIGTERM raise Interrupted, once; then, and when the function is called, both are ignored.
+
+    ansible-core sends a worker SIGINT and, milliseconds later, SIGTERM, and its own handlers leave at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    taken = (signal.SIGINT, signal.SIGTERM)
+
+    def ignore() -> None:
+        signal.alarm(0)  # the timeout of the task
+        for one in taken:
+            signal.signal(one, signal.SIG_IGN)
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        ignore()
+        raise Interrupted
+
+    before = {one: signal.signal(one, interrupt) for one in taken}
+    try:
+        yield ignore
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
