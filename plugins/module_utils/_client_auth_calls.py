@@ -90,8 +90,8 @@ class ClientAuthCalls:
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
         # A certificate of this run's, or perhaps of this run's; else it was there all along, and only the list lagged.
         ours = False
-        while_refused = _Patience(self.client, seconds=self.wait_timeout)
-        after_failures = _Patience(self.client, times=self.client.retries)
+        while_refused = Patience(self.client, seconds=self.wait_timeout)
+        after_failures = Patience(self.client, times=self.client.retries)
         record: Record | None = None
         try:
             while record is None:
@@ -122,7 +122,7 @@ class ClientAuthCalls:
         # Whatever showed this one, other certificates may be missing from what was read before.
         return replace(record, uploaded_here=ours, listed=False)
 
-    def _look_for(self, certificate: ClientCertificate, patience: _Patience | None) -> Record | None:
+    def _look_for(self, certificate: ClientCertificate, patience: Patience | None) -> Record | None:
         """The record of the certificate in the list, which may lag.
 
         With patience the list is read until a deleted twin should be gone, so that the key is not sent at every look.
@@ -153,7 +153,7 @@ class ClientAuthCalls:
 
     def await_active(self, record: Record) -> Record:
         """The record once it is active; by id, since the list lags."""
-        patience = _Patience(self.client, self.wait_timeout, first=DEPLOYMENT_SECONDS)
+        patience = Patience(self.client, self.wait_timeout, first=DEPLOYMENT_SECONDS)
         time_is_over = False
         while record.status != ACTIVE:
             if not record.exists:
@@ -174,7 +174,7 @@ class ClientAuthCalls:
     def await_listed(self, step: AwaitListed, state: State) -> State:
         """The state as the list shows it once it shows the upload, which itself stays as it is known already."""
         own = next(one for one in state.records if one.exists and one.fingerprint == step.fingerprint)
-        patience = _Patience(self.client, self.wait_timeout)
+        patience = Patience(self.client, self.wait_timeout)
         while True:
             listed = self.records()
             if any(record.id == own.id for record in listed):
@@ -194,7 +194,7 @@ class ClientAuthCalls:
 
     def delete(self, certificate_id: str) -> None:
         """Delete it and see that it goes. Gone already is fine, and a deployment that is pending is waited out."""
-        patience = _Patience(self.client, self.wait_timeout)
+        patience = Patience(self.client, self.wait_timeout)
         while True:
             try:
                 answer = self.client.request("DELETE", f"{self._path}/{certificate_id}")
@@ -229,7 +229,7 @@ _DELETION_SECONDS = 10.0
 """For which Cloudflare typically keeps refusing to take a deleted certificate again."""
 
 
-class _Patience:
+class Patience:
     """Pauses between tries, ever longer ones, for so many seconds, or so many times.
 
     The time for which the rate limit holds the client back does not count, since nothing could be looked at meanwhile.

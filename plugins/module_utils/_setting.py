@@ -97,3 +97,11 @@ def is_ssl_automatic(client: Client, zone_id: str) -> bool:
         if _UNKNOWN_SETTING in error.codes:
             return False
         raise
+
+
+def stop_automatic_ssl(client: Client, zone_id: str) -> bool:
+    """Turn Automatic SSL/TLS off where it is on, before an SSL mode is written. Whether it was on."""
+    automatic = is_ssl_automatic(client, zone_id)
+    if automatic:
+        SSL_AUTOMATIC_MODE.write(client, zone_id, "custom")
+    return automatic
