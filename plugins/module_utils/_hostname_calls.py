@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ._client import Client
 from ._client_auth import ACTIVE, AwaitActive, AwaitListed, Delete
@@ -74,6 +75,15 @@ class HostnameCalls:
         associations = {one.hostname: one for one in found if one}
         records = self.certificates.records() if certificates else ()
         return HostnameState(associations, records, complete=listed is not None)
+
+    def overview(self) -> dict[str, Any] | None:
+        """All associations and, where there are any, their certificates, as in return values; None without a list."""
+        listed = self._list()
+        if listed is None:
+            return None
+        associations = {one.hostname: one for one in listed if one}
+        state = HostnameState(associations, self.certificates.records() if associations else ())
+        return {"associations": state.result(), "certificates": [record.result() for record in state.records]}
 
     def find(self, hostname: str) -> Association | None:
         try:

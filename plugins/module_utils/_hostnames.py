@@ -205,6 +205,9 @@ def _pin(state: HostnameState, wanted: WantedHostname, wait: bool) -> Pin | None
     if not wanted.present:
         return Pin(wanted.hostname, None, current.certificate_id, None) if current else None
     if not (wanted.certificate or wanted.certificate_id or current):
+        any_one = next((one for one in state.records if one.exists), None)
+        if wanted.enabled is False and any_one:
+            return Pin(wanted.hostname, None, any_one.id, False)
         raise InputError(
             f"{wanted.hostname} is associated with no certificate yet: give certificate with private_key, or "
             "certificate_id. Cloudflare demands one to switch a hostname off, too."

@@ -53,6 +53,9 @@ KINDS = {
     **{aspect: aspect for aspect in ASPECTS},
     "certificate_expired": "certificate",
     "certificate_expiring": "certificate",
+    "hostname_off": "hostnames",
+    "hostname_certificate_expired": "hostnames",
+    "hostname_certificate_expiring": "hostnames",
 }
 """By the kind of a difference: the aspect that differs."""
 
@@ -126,6 +129,19 @@ def _chosen(value: Any, choices: Sequence[str], option: str) -> tuple[str, ...] 
 
 
 @dataclass(frozen=True)
+class HostnamePosture:
+    """What is wanted of a hostname; None leaves alone. fingerprints: as of Posture."""
+
+    hostname: str
+    enabled: bool | None = None
+    fingerprints: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        state = "on" if self.enabled is not False else "off"
+        return f"{self.hostname} {state}{f' with {self.fingerprints[0][:16]}' if self.fingerprints else ''}"
+
+
+@dataclass(frozen=True)
 class Posture:
     """What is wanted of a zone; None leaves alone.
 
@@ -143,6 +159,7 @@ class Posture:
     fingerprints: tuple[str, ...] = ()
     exclusive: bool | None = False
     global_client_auth_enabled: bool | None = None
+    hostnames: tuple[HostnamePosture, ...] = ()
     min_days_remaining: int = 0
 
     @classmethod
@@ -168,6 +185,7 @@ class Posture:
             global_client_auth_enabled=truth(
                 options.get("global_client_auth_enabled"), name("global_client_auth_enabled")
             ),
+            hostnames=_hostnames(options.get("hostnames"), name("hostnames")),
             min_days_remaining=number(options.get("min_days_remaining"), name("min_days_remaining"), 0),
         )
         return posture.limited(_chosen(options.get("only"), tuple(ASPECTS), name("only")))
@@ -186,6 +204,7 @@ class Posture:
             fingerprints=self.fingerprints if {"certificate", "superseded"} & set(only) else (),
             exclusive=self.exclusive if "superseded" in only else False,
             global_client_auth_enabled=self.global_client_auth_enabled if "global_client_auth" in only else None,
+            hostnames=self.hostnames if "hostnames" in only else (),
         )
 
     @property
@@ -210,6 +229,7 @@ class Posture:
             "certificate_expiring": self.days_in_words() if self.presents and self.min_days_remaining else None,
             "superseded": "none" if self.exclusive is not False and self.fingerprints else None,
             "global_client_auth": on(self.global_client_auth_enabled),
+            "hostnames": listed(one.in_words() for one in self.hostnames) if self.hostnames else None,
         }
         return {aspect: text for aspect, text in words.items() if text is not None}
 
@@ -232,6 +252,36 @@ class Posture:
         shared = self.global_client_auth_enabled
         if shared is not None and found["global_client_auth"] != shared:
             yield _difference("global_client_auth", on(found["global_client_auth"]), on(shared))
+        for one in self.hostnames:
+            yield from self._hostname_drift(one, found["hostnames"])
+
+    @staticmethod
+    def _hostname_drift(wanted: HostnamePosture, found: Mapping[str, Any]) -> Iterator[Difference]:
+        association = next((one for one in found["associations"] if one["hostname"] == wanted.hostname), None)
+        if association is None:
+            yield _difference("hostnames", f"{wanted.hostname} has none", wanted.in_words())
+            return
+        fingerprint = _fingerprint_of(association, found)
+        differs = wanted.enabled is not None and association["enabled"] != wanted.enabled
+        if differs or (wanted.fingerprints and fingerprint not in wanted.fingerprints):
+            so_far = HostnamePosture(wanted.hostname, association["enabled"], (fingerprint,) if fingerprint else ())
+            yield _difference("hostnames", so_far.in_words(), wanted.in_words())
+
+    def overrides(self, found: Found) -> Iterator[Difference]:
+        """Where hostnames that nobody asked for make less of what is wanted of the zone."""
+        named = {one.hostname for one in self.hostnames}
+        hostnames = found.get("hostnames") or {"associations": [], "certificates": []}
+        for one in hostnames["associations"]:
+            if self.client_auth_enabled and not one["enabled"] and one["hostname"] not in named:
+                yield _difference("hostname_off", f"{one['hostname']} off", "on, as the zone")
+        used = {one["certificate_id"] for one in hostnames["associations"] if one["enabled"]}
+        for one in hostnames["certificates"]:
+            days = one["days_remaining"]
+            if one["id"] in used and one["status"] == "active" and too_few_days(days, self.min_days_remaining):
+                expired = days is not None and days < 0
+                kind = "hostname_certificate_expired" if expired else "hostname_certificate_expiring"
+                names = listed(a["hostname"] for a in hostnames["associations"] if a["certificate_id"] == one["id"])
+                yield _difference(kind, f"{names}: {days_in_words(days)}", self.days_in_words())
 
     def _certificate_drift(self, client_auth: Mapping[str, Any]) -> Iterator[Difference]:
         wanted = self.in_words().get("certificate", "an active one")
@@ -258,6 +308,12 @@ class Posture:
         return f"at least {self.min_days_remaining} days"
 
 
+def _fingerprint_of(association: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+    certificates = {one["id"]: one["fingerprint_sha256"] for one in found["certificates"]}
+    fingerprint: str | None = certificates.get(association["certificate_id"])
+    return fingerprint
+
+
 def too_few_days(days: int | None, minimum: int) -> bool:
     """Whether a certificate lasts for too few days, or nobody can tell."""
     return days is None or days < minimum
@@ -265,6 +321,27 @@ def too_few_days(days: int | None, minimum: int) -> bool:
 
 def _difference(kind: str, found: str | None, wanted: str | None) -> Difference:
     return Difference(kind, clean(found or "unknown"), clean(wanted or "unknown"))
+
+
+def _hostnames(value: Any, option: str) -> tuple[HostnamePosture, ...]:
+    if not value:
+        return ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
+        raise InputError(f"{option} must be a list of dictionaries with hostname, enabled and certificate.")
+    found = []
+    for one in value:
+        hostname = str(one.get("hostname") or "").strip().rstrip(".").lower()
+        if not hostname:
+            raise InputError(f"{option} must have a hostname in each of its items.")
+        certificate = str(one.get("certificate") or "").strip()
+        fingerprints = _fingerprints(certificate, f"{option}: certificate of {hostname}") if certificate else ()
+        found.append(
+            HostnamePosture(hostname, truth(one.get("enabled"), f"{option}: enabled of {hostname}"), fingerprints)
+        )
+    repeated = sorted({one.hostname for one in found if [two.hostname for two in found].count(one.hostname) > 1})
+    if repeated:
+        raise InputError(f"{option} names {either(repeated)} more than once.")
+    return tuple(found)
 
 
 def _fingerprints(pem: str, option: str) -> tuple[str, ...]:

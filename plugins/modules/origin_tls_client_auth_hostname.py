@@ -147,7 +147,9 @@ hostname:
   type: str
   sample: shop.example.com
 enabled:
-  description: Whether the edge presents a certificate for the hostname now, or in check mode would. V(null) without an association.
+  description:
+    - Whether the edge presents a certificate for the hostname now, or in check mode would. V(null) without an
+      association.
   returned: success
   type: bool
   sample: true
@@ -270,7 +272,9 @@ certificate:
         MIIB...
         -----END CERTIFICATE-----
 certificates:
-  description: All certificates that the zone's hostnames have, or in check mode would have. Not read with O(state=absent) unless O(exclusive=true).
+  description:
+    - All certificates that the zone's hostnames have, or in check mode would have. Not read with O(state=absent) unless
+      O(exclusive=true).
   returned: success
   type: list
   elements: dict

@@ -23,9 +23,10 @@ options:
   gather_subset:
     description:
       - What to gather, the SSL mode (V(ssl)), automatic key exchange (V(kex)), Origin Post-Quantum Encryption (V(pqe)),
-        the compliance modes (V(compliance)), Authenticated Origin Pulls and their certificates (V(client_auth)), or
-        everything (V(all)).
-      - Each subset costs one request, V(client_auth) two.
+        the compliance modes (V(compliance)), Authenticated Origin Pulls and their certificates (V(client_auth)),
+        whether the edge presents the certificate that all customers share (V(global)), the hostnames that have a
+        certificate of their own (V(hostnames)), the zone's name and status (V(zone)), or everything (V(all)).
+      - Each subset costs one request, V(client_auth) two, and V(hostnames) two where there are any.
     type: list
     elements: str
     choices:
@@ -35,13 +36,16 @@ options:
       - pqe
       - compliance
       - client_auth
+      - global
+      - hostnames
+      - zone
     default:
       - all
 requirements:
-  - cryptography >= 42, for the subset V(client_auth)
+  - cryptography >= 42, for the subsets V(client_auth) and V(hostnames)
 notes:
-  - The token needs the permission C(Zone Settings Read), and C(SSL and Certificates Read) for the subset
-    V(client_auth).
+  - The token needs the permission C(Zone Settings Read), C(SSL and Certificates Read) for the subsets V(client_auth)
+    and V(hostnames), and C(Zone Read) for V(zone).
 seealso:
   - module: originsec.cloudflare.auto_origin_tls_kex
   - module: originsec.cloudflare.origin_pqe
@@ -215,14 +219,59 @@ origin_tls:
           returned: always
           type: dict
           contains: *certificate
+    global_client_auth:
+      description: Whether the edge presents the client certificate that all customers of Cloudflare share.
+      returned: O(gather_subset) contains V(global) or V(all)
+      type: bool
+      sample: false
+    hostnames:
+      description:
+        - Authenticated Origin Pulls by hostname. V(null) where Cloudflare does not list them.
+      returned: O(gather_subset) contains V(hostnames) or V(all)
+      type: dict
+      contains:
+        associations:
+          description:
+            - The associations, as
+              RV(originsec.cloudflare.origin_tls_client_auth_hostname_info#module:associations).
+          returned: always
+          type: list
+          elements: dict
+        certificates:
+          description: The certificates of the hostnames. Not read, and empty, where there is no association.
+          returned: always
+          type: list
+          elements: dict
+          contains: *certificate
+    zone:
+      description: The zone itself.
+      returned: O(gather_subset) contains V(zone) or V(all)
+      type: dict
+      contains:
+        name:
+          description: The name of the zone.
+          returned: always
+          type: str
+          sample: example.com
+        status:
+          description:
+            - V(active), or V(initializing), V(pending) or V(moved), with which the edge is not in front of the origin.
+          returned: always
+          type: str
+          sample: active
+        paused:
+          description: Whether the zone is paused, so that the edge is not in front of the origin.
+          returned: always
+          type: bool
+          sample: false
 """
 
 from typing import Any
 
 from ..module_utils._client import Client
 from ..module_utils._module import CloudflareModule, Params, Result
-from ..module_utils._options import find_zone
-from ..module_utils._setting import AUTO_ORIGIN_TLS_KEX, COMPLIANCE_MODES, ORIGIN_PQE, SSL_MODE
+from ..module_utils._options import find_zone, read_zone
+from ..module_utils._setting import AUTO_ORIGIN_TLS_KEX, COMPLIANCE_MODES, GLOBAL_CLIENT_AUTH, ORIGIN_PQE, SSL_MODE
 
 _SETTINGS = {
     "ssl": ("ssl_mode", SSL_MODE),
@@ -230,24 +279,33 @@ _SETTINGS = {
     "pqe": ("origin_pqe", ORIGIN_PQE),
     "compliance": ("compliance_modes", COMPLIANCE_MODES),
 }
+_OTHERS = ("client_auth", "global", "hostnames", "zone")
 
 
 def run(params: Params, client: Client, check_mode: bool) -> Result:
     subset = set(params["gather_subset"])
-    wanted = {"client_auth", *_SETTINGS} if "all" in subset else subset
-    if "client_auth" in wanted:
+    wanted = {*_SETTINGS, *_OTHERS} if "all" in subset else subset
+    if wanted & {"client_auth", "hostnames"}:
         # Only here, since it brings cryptography with it
         from ..module_utils._certificates import require_cryptography
         from ..module_utils._client_auth_calls import ClientAuthCalls
+        from ..module_utils._hostname_calls import HostnameCalls
 
         require_cryptography()
     zone_id = find_zone(client, params)
     origin_tls: dict[str, Any] = {}
+    if "zone" in wanted:
+        record = read_zone(client, zone_id)
+        origin_tls["zone"] = {name: record.get(name) for name in ("name", "status", "paused")}
     for name, (key, setting) in _SETTINGS.items():
         if name in wanted:
             origin_tls[key] = setting.read(client, zone_id)[setting.field]
     if "client_auth" in wanted:
         origin_tls["client_auth"] = ClientAuthCalls(client, zone_id).read().facts()
+    if "global" in wanted:
+        origin_tls["global_client_auth"] = GLOBAL_CLIENT_AUTH.read(client, zone_id)["value"] == "on"
+    if "hostnames" in wanted:
+        origin_tls["hostnames"] = HostnameCalls(client, zone_id).overview()
     return Result(zone_id, facts={"origin_tls": origin_tls})
 
 
@@ -256,7 +314,7 @@ MODULE = CloudflareModule(
         "gather_subset": {
             "type": "list",
             "elements": "str",
-            "choices": ["all", *_SETTINGS, "client_auth"],
+            "choices": ["all", *_SETTINGS, *_OTHERS],
             "default": ["all"],
         }
     },
