@@ -103,7 +103,7 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self.secret = auth.secret
         self.retries = retries
-        self.waited = 0
+        self.waited = 0.0
         self._verify = verify
         self._timeout = timeout
         self._session = requests.Session()
@@ -154,7 +154,7 @@ class Client:
                 )
                 break
             if not isinstance(response, Exception) and response.status_code == 429:
-                self.waited += round(pause)
+                self.waited += pause
             time.sleep(pause)
             retry = again
 

@@ -35,13 +35,19 @@ class UnsafeError(CloudflareError):
 
 @dataclass(frozen=True)
 class Record:
-    """A certificate as Cloudflare keeps it. id: None where check mode foresees an upload."""
+    """A certificate as Cloudflare keeps it. id: None where check mode foresees an upload.
+
+    uploaded_here: whether this run uploaded it. listed: whether a list has shown it yet; what lags there may not be the
+    only one that does.
+    """
 
     id: str | None
     status: str
     description: Mapping[str, Any]
     uploaded_on: str | None = None
     expires_on: str | None = None
+    uploaded_here: bool = False
+    listed: bool = True
 
     @property
     def fingerprint(self) -> str | None:
@@ -56,6 +62,12 @@ class Record:
     @property
     def expired(self) -> bool:
         return bool(self.description["expired"])
+
+    @property
+    def age(self) -> tuple[bool, str, str]:
+        """Sorts by the time of the upload, the latest last; the id decides between equal times, for every run alike."""
+        # Without the Z, a time with a fraction sorts after the same second without one.
+        return self.id is None, str(self.uploaded_on or "").rstrip("Z"), self.id or ""
 
     def result(self) -> dict[str, Any]:
         """As in return values."""
@@ -101,12 +113,8 @@ class State:
 
     def in_use(self) -> Record | None:
         """The certificate that the edge presents: the most recently uploaded active one."""
-
-        def age(record: Record) -> tuple[bool, str]:
-            # Without the Z, a time with a fraction sorts after the same second without one.
-            return record.id is None, str(record.uploaded_on or "").rstrip("Z")
-
-        return max((record for record in self.records if record.status == ACTIVE), key=age, default=None)
+        active = (record for record in self.records if record.status == ACTIVE)
+        return max(active, key=lambda record: record.age, default=None)
 
     def with_record(self, record: Record) -> State:
         return replace(self, records=(*(one for one in self.records if one.id != record.id), record))
@@ -223,7 +231,8 @@ class Upload:
 
     def preview(self, state: State) -> State:
         expires_on = self.certificate.description["not_after"]
-        return state.with_record(Record(None, "initializing", self.certificate.description, None, expires_on))
+        record = Record(None, "initializing", self.certificate.description, None, expires_on)
+        return state.with_record(replace(record, uploaded_here=True, listed=False))
 
 
 @dataclass(frozen=True)
@@ -238,6 +247,20 @@ class AwaitActive:
         records = (
             await_active(one) if one.exists and one.fingerprint == self.fingerprint else one for one in state.records
         )
+        return replace(state, records=tuple(records))
+
+
+@dataclass(frozen=True)
+class AwaitListed:
+    """Read the list until it shows the upload: before that, it may lack what is to be removed as well.
+
+    The steps after it are to be planned anew, from what the list shows.
+    """
+
+    fingerprint: str
+
+    def preview(self, state: State) -> State:
+        records = (replace(one, listed=True) if one.fingerprint == self.fingerprint else one for one in state.records)
         return replace(state, records=tuple(records))
 
 
@@ -277,9 +300,14 @@ def _present(state: State, wanted: Wanted) -> Iterator[Step]:
         if wanted.wait and (record is None or record.status != ACTIVE):
             yield AwaitActive(wanted.certificate.fingerprint)
     superseded: list[Record] = []
-    if wanted.exclusive and (wanted.wait or (record and record.status == ACTIVE)):
+    if wanted.certificate and wanted.exclusive and (wanted.wait or (record and record.status == ACTIVE)):
+        if record is None or not record.listed:
+            yield AwaitListed(wanted.certificate.fingerprint)
         gone = [] if record else dead
         superseded = [one for one in state.records if one not in (record, *gone) and one.status not in TO_BE_GONE]
+        if record and record.uploaded_here:
+            # A later upload is another run's, which removes ours: if either removed the other's, none would be left.
+            superseded = [one for one in superseded if one.age < record.age]
     # What has expired first, or the edge might be left to present it
     yield from (Delete(one.id) for one in superseded if one.expired)
     if wanted.enabled is not None and wanted.enabled != state.enabled:
@@ -341,9 +369,12 @@ def warnings(wanted: Wanted, after: State) -> Iterator[str]:
     yield from wanted.certificate.warnings
     in_use = after.in_use()
     if in_use and not wanted.matches(in_use):
+        what_to_do = "remove it, or set exclusive: true"
+        if wanted.exclusive and any(wanted.matches(record) and record.uploaded_here for record in after.records):
+            what_to_do = "somebody else uploaded it while this task ran, so it was left; run again to remove it"
         yield (
             f"Cloudflare presents the most recently deployed certificate, {in_use.id} "
-            f"({in_use.description['subject']}), and not the wanted one: remove it, or set exclusive: true."
+            f"({in_use.description['subject']}), and not the wanted one: {what_to_do}."
         )
     if wanted.exclusive and not any(wanted.matches(record) and record.status == ACTIVE for record in after.records):
         yield "The other certificates were left, since the wanted one is not active yet: run again to remove them."

@@ -14,37 +14,61 @@ from dataclasses import dataclass, field, replace
 
 from ._certificates import ClientCertificate
 from ._client import Client
-from ._client_auth import ACTIVE, TO_BE_GONE, AwaitActive, Delete, Enable, Record, State, Step, Upload, Wanted, plan
+from ._client_auth import (
+    ACTIVE,
+    TO_BE_GONE,
+    AwaitActive,
+    AwaitListed,
+    Delete,
+    Enable,
+    Record,
+    State,
+    Step,
+    Upload,
+    Wanted,
+    plan,
+)
 from ._errors import CloudflareError, NotFoundError, ResponseError
 from ._setting import CLIENT_AUTH_ENABLEMENT, SSL_MODE
 
 
 @dataclass
 class ClientAuthCalls:
-    """The requests for one zone's client certificates.
+    """The requests for one zone's client certificates, and what has become of them.
 
-    wait_timeout: seconds that each wait may take. done: what ``apply`` has changed, in words.
+    wait_timeout: seconds that each wait may take; time for which the rate limit holds requests back does not count.
+    store: where the certificates are, below the zone. done: what ``apply`` has changed, in words. uploaded, deleted:
+    ids of certificates, also of an earlier ``apply`` with these calls.
     """
 
     client: Client
     id: str
     wait_timeout: int = 300
+    store: str = "origin_tls_client_auth"
     done: list[str] = field(default_factory=list)
+    uploaded: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
 
     @property
     def _path(self) -> str:
-        return f"zones/{self.id}/origin_tls_client_auth"
+        return f"zones/{self.id}/{self.store}"
 
     def read(self) -> State:
+        """The state, with what was uploaded here also where the list does not show it yet."""
         enabled = CLIENT_AUTH_ENABLEMENT.read(self.client, self.id)["enabled"]
-        return State(enabled is True, self.records())
+        state = State(enabled is True, self.records())
+        for certificate_id in sorted(self.uploaded.difference(str(record.id) for record in state.records)):
+            lagging = self.find(certificate_id)
+            if lagging:
+                state = state.with_record(replace(lagging, uploaded_here=True, listed=False))
+        return state
 
     def records(self) -> tuple[Record, ...]:
         items = self.client.request("GET", self._path)
         if not isinstance(items, (list, type(None))):  # null: the zone never had a certificate
             raise ResponseError(f"GET {self.client.base_url}/{self._path} did not answer with a list.")
         records = [Record.from_api(item) for item in items or ()]
-        return tuple({record.id: record for record in records}.values())
+        return tuple({one.id: replace(one, uploaded_here=one.id in self.uploaded) for one in records}.values())
 
     def find(self, certificate_id: str) -> Record | None:
         """The certificate with this id, also where it lags behind in the list or was deleted long ago."""
@@ -66,10 +90,12 @@ class ClientAuthCalls:
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
         # A certificate of this run's, or perhaps of this run's; else it was there all along, and only the list lagged.
         ours = False
-        while_deleted, after_failures = _Patience(seconds=self.wait_timeout), _Patience(times=self.client.retries)
+        while_refused = _Patience(self.client, seconds=self.wait_timeout)
+        after_failures = _Patience(self.client, times=self.client.retries)
         record: Record | None = None
         try:
             while record is None:
+                last = while_refused.left <= 0
                 try:
                     record = Record.from_api(self.client.request("POST", self._path, body))
                     ours = True
@@ -78,8 +104,8 @@ class ClientAuthCalls:
                     if not exists and not error.may_be_done:
                         raise
                     ours = ours or error.may_be_done
-                    record = State(False, self.records()).present(certificate.fingerprint)
-                    if not record and not (while_deleted if exists else after_failures).pause():
+                    record = self._look_for(certificate, while_refused if exists else None)
+                    if not record and (last if exists else not after_failures.pause()):
                         raise
         except CloudflareError as error:
             if not ours:
@@ -89,8 +115,23 @@ class ClientAuthCalls:
                 "which finds it, or uploads it."
             )
             raise CloudflareError(message, status=error.status, codes=error.codes) from error
-        self.done.extend([f"uploaded the certificate {certificate.fingerprint}"] if ours else [])
-        return record
+        if ours:
+            self.uploaded.add(str(record.id))
+            self.deleted.discard(str(record.id))  # one that was deleted may come back under its id
+            self.done.append(f"uploaded the certificate {certificate.fingerprint}")
+        # Whatever showed this one, other certificates may be missing from what was read before.
+        return replace(record, uploaded_here=ours, listed=False)
+
+    def _look_for(self, certificate: ClientCertificate, patience: _Patience | None) -> Record | None:
+        """The record of the certificate in the list, which may lag.
+
+        With patience the list is read until a deleted twin should be gone, so that the key is not sent at every look.
+        """
+        twin_gone_at = time.monotonic() + _DELETION_SECONDS
+        while True:
+            record = State(False, self.records()).present(certificate.fingerprint)
+            if record or not patience or time.monotonic() >= twin_gone_at or not patience.pause():
+                return record
 
     def execute(self, step: Step, state: State) -> State:
         """Take the step, and return the state after it."""
@@ -98,6 +139,8 @@ class ClientAuthCalls:
             return state.with_record(self.upload(step.certificate))
         if isinstance(step, AwaitActive):
             return step.each(state, self.await_active)
+        if isinstance(step, AwaitListed):
+            return self.await_listed(step, state)
         if isinstance(step, Enable):
             self.enable(step.enabled)
         elif isinstance(step, Delete):
@@ -110,26 +153,48 @@ class ClientAuthCalls:
 
     def await_active(self, record: Record) -> Record:
         """The record once it is active; by id, since the list lags."""
-        patience = _Patience(self.wait_timeout)
-        while True:
-            if record.status != ACTIVE:
-                record = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
-            if record.status == ACTIVE:
-                return record
+        patience = _Patience(self.client, self.wait_timeout, first=DEPLOYMENT_SECONDS)
+        time_is_over = False
+        while record.status != ACTIVE:
             if not record.exists:
                 raise CloudflareError(
                     f"Certificate {record.id} will not become active: its status is '{record.status}'. "
                     "What was active before still is. Run again to upload it anew."
                 )
-            if not patience.pause():
+            if time_is_over:
                 raise CloudflareError(
                     f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
                     "(wait_timeout). What was active before still is. Run again to go on waiting."
                 )
+            time_is_over = not patience.pause()
+            found = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
+            record = replace(found, uploaded_here=record.uploaded_here, listed=record.listed)
+        return record
+
+    def await_listed(self, step: AwaitListed, state: State) -> State:
+        """The state as the list shows it once it shows the upload, which itself stays as it is known already."""
+        own = next(one for one in state.records if one.exists and one.fingerprint == step.fingerprint)
+        patience = _Patience(self.client, self.wait_timeout)
+        while True:
+            listed = self.records()
+            if any(record.id == own.id for record in listed):
+                others = (one for one in listed if one.id != own.id and one.id not in self.deleted)
+                return step.preview(replace(state, records=(*others, own)))
+            found = self.find(str(own.id))
+            if found is None or not found.exists:
+                raise CloudflareError(
+                    f"Certificate {own.id} was removed by somebody else while this task ran, so that no other one was "
+                    "removed here. Run again to upload it anew."
+                )
+            if not patience.pause():
+                raise CloudflareError(
+                    f"Cloudflare's list does not show the upload {own.id} after {self.wait_timeout} seconds "
+                    "(wait_timeout), so it may lack others that are to be removed, and none was removed. Run again."
+                )
 
     def delete(self, certificate_id: str) -> None:
         """Delete it and see that it goes. Gone already is fine, and a deployment that is pending is waited out."""
-        patience = _Patience(self.wait_timeout)
+        patience = _Patience(self.client, self.wait_timeout)
         while True:
             try:
                 answer = self.client.request("DELETE", f"{self._path}/{certificate_id}")
@@ -149,6 +214,8 @@ class ClientAuthCalls:
                     f"Cloudflare accepted the deletion of certificate {certificate_id}, but its status is still "
                     f"'{record.status}' after {self.wait_timeout} seconds (wait_timeout). Run again."
                 )
+        self.uploaded.discard(certificate_id)
+        self.deleted.add(certificate_id)
         self.done.append(f"deleted the certificate {certificate_id}")
 
 
@@ -156,24 +223,41 @@ _EXISTS, _DEPLOYING = 1406, 1434
 _DELETED_ALREADY = {1414, 1551, 1552}
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+DEPLOYMENT_SECONDS = 2.1
+"""A deployment typically takes two, and to look earlier would only cost a request."""
+_DELETION_SECONDS = 10.0
+"""For which Cloudflare typically keeps refusing to take a deleted certificate again."""
 
 
 class _Patience:
-    """Pauses between tries, the first one soon and the others ever later, for so many seconds, or so many times."""
+    """Pauses between tries, ever longer ones, for so many seconds, or so many times.
 
-    def __init__(self, seconds: float = math.inf, times: float = math.inf) -> None:
-        self._deadline = time.monotonic() + seconds
+    The time for which the rate limit holds the client back does not count, since nothing could be looked at meanwhile.
+    first: seconds of the first pause.
+    """
+
+    def __init__(
+        self, client: Client, seconds: float = math.inf, times: float = math.inf, first: float = _FIRST_PAUSE
+    ) -> None:
+        self._client = client
+        self._deadline = time.monotonic() - client.waited + seconds
         self._times = times
-        self._next = _FIRST_PAUSE
+        self._next = first
+        self._following = _FIRST_PAUSE * 2
+
+    @property
+    def left(self) -> float:
+        """Seconds until the time is over; none or less once it is."""
+        return self._deadline + self._client.waited - time.monotonic()
 
     def pause(self) -> bool:
-        """Sleep for a while; False, without sleeping, once the time is over."""
-        left = self._deadline - time.monotonic()
+        """Sleep for a while, at the end until the time is over, for a last look; False once it is, without sleeping."""
+        left = self.left
         if left <= 0 or self._times <= 0:
             return False
         time.sleep(min(self._next, left))
         self._times -= 1
-        self._next = min(self._next * 2, _LONGEST_PAUSE)
+        self._next, self._following = self._following, min(self._following * 2, _LONGEST_PAUSE)
         return True
 
 
@@ -201,16 +285,21 @@ def apply(calls: ClientAuthCalls, wanted: Wanted, check_mode: bool) -> Change:
     if wanted.enabled and not before.enabled:
         before = replace(before, ssl_mode=calls.ssl_mode())
     steps = plan(before, wanted)
+    taken: list[Step] = []
     after = before
     try:
-        for step in steps:
+        while steps:
+            step = steps.pop(0)
             after = step.preview(after) if check_mode else calls.execute(step, after)
+            taken.append(step)
+            if isinstance(step, AwaitListed):
+                steps = plan(after, wanted)
     except CloudflareError as error:
         error.done = tuple(calls.done)
         # Whoever wants to undo this needs the id: the list may lag behind the upload
         if wanted.present:
             error.facts = {"certificate": next((one.result() for one in after.records if wanted.matches(one)), None)}
         raise
-    foreseen = any(not isinstance(step, AwaitActive) for step in steps)
-    removed = [str(step.certificate_id) for step in steps if isinstance(step, Delete)]
+    foreseen = any(not isinstance(step, (AwaitActive, AwaitListed)) for step in taken)
+    removed = [str(step.certificate_id) for step in taken if isinstance(step, Delete)]
     return Change(before, after, foreseen if check_mode else bool(calls.done), removed)

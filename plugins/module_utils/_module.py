@@ -11,6 +11,7 @@ The function never sees AnsibleModule, so that the same module can run in a proc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -142,12 +143,12 @@ class CloudflareModule(Module):
         return result, [*outcome.warnings, *pacing(client.waited - waited)]
 
 
-def pacing(seconds: int) -> Iterator[str]:
+def pacing(seconds: float) -> Iterator[str]:
     """What to warn of when the rate limit held requests back for so long."""
     if seconds:
         yield (
-            f"Waited {seconds} seconds for Cloudflare's rate limit, of which little was left: it allows 1,200 "
-            "requests per five minutes to all that a user runs."
+            f"Waited {math.ceil(seconds)} seconds for Cloudflare's rate limit, of which little was left: it allows "
+            "1,200 requests per five minutes to all that a user runs."
         )
 
 

@@ -136,7 +136,7 @@ def test_certificates(sdk: Cloudflare, zone: Zone, client_certificate: Issued, o
     for issued in (client_certificate, other_certificate):
         created = some(resource.create(zone_id=zone.id, certificate=issued.pem, private_key=issued.key_pem))
         ids[created.id] = issued
-        assert created.status == "initializing"
+        assert created.status == "active"
         assert created.private_key is None
         uploaded_on = some(created.uploaded_on)
         assert abs(datetime.datetime.now(datetime.timezone.utc) - uploaded_on) < datetime.timedelta(minutes=1)

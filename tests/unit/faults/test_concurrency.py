@@ -112,9 +112,13 @@ def test_the_last_certificate_goes_once_its_successor_works(rounds: Rounds) -> N
 
 
 def test_different_certificates_that_are_each_to_be_the_only_one(rounds: Rounds) -> None:
+    """The later upload is left, and the earlier run may find its own one gone; never are there two, or none."""
     for stage, results in rounds("rotation", {}, THIRD_PAIR):
-        assert _succeeded(*results)
-        assert stage.look().presented in (NEW.fingerprint, THIRD.fingerprint)
+        failures = [result["msg"] for result in results if result.get("failed")]
+        assert len(failures) < 2
+        assert all("pending_deletion" in one or "removed by somebody else" in one for one in failures), failures
+        assert stage.look().kept in ({NEW.fingerprint}, {THIRD.fingerprint})
+        assert stage.look().kept == {stage.look().presented}
         assert _settled(stage)
         assert stage.look().kept == {NEW.fingerprint}
 

@@ -21,6 +21,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _client_auth_calls
 from ansible_collections.originsec.cloudflare.plugins.modules import origin_tls_client_auth
 from ansible_collections.originsec.cloudflare.tests.unit import support
 
@@ -74,6 +75,7 @@ def run(params: dict[str, Any], kill_after: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    _client_auth_calls.DEPLOYMENT_SECONDS = 0.2  # scaled down like all the seconds of the test
     support.run_module(origin_tls_client_auth, {})  # to have imported what is imported late, too
     for order in sys.stdin:
         print(json.dumps(run(**json.loads(order))), flush=True)

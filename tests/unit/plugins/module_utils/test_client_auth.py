@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth_calls
 from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import (
     ClientCertificate,
     describe,
@@ -18,6 +21,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiToken, Client
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth import (
     AwaitActive,
+    AwaitListed,
     Delete,
     Enable,
     Record,
@@ -68,7 +72,10 @@ def certificate(fingerprint: str) -> ClientCertificate:
 
 @st.composite
 def states(draw: st.DrawFn) -> State:
-    """At most one record of each fingerprint exists, since Cloudflare refuses a second."""
+    """At most one record of each fingerprint exists, since Cloudflare refuses a second.
+
+    What is wanted, a, may have been uploaded earlier in the run, and lag the list.
+    """
     records: list[Record] = []
     for number in range(draw(st.integers(0, 5))):
         status = draw(st.sampled_from(STATUSES))
@@ -76,7 +83,13 @@ def states(draw: st.DrawFn) -> State:
         if not (one.exists and any(other.exists and other.fingerprint == one.fingerprint for other in records)):
             records.append(one)
     # What is wanted is never expired, which is checked before
-    records = [record(str(one.id), one.status, "a") if one.fingerprint == "a" else one for one in records]
+    uploaded_here, listed = draw(st.sampled_from([(False, True), (True, True), (True, False)]))
+    records = [
+        replace(record(str(one.id), one.status, "a"), uploaded_here=uploaded_here, listed=listed)
+        if one.fingerprint == "a"
+        else one
+        for one in records
+    ]
     return State(draw(st.booleans()), tuple(records), draw(st.sampled_from([None, "full", "flexible", "off"])))
 
 
@@ -125,7 +138,10 @@ def test_a_plan_reaches_what_is_wanted_safely_and_only_once(state: State, wanted
         if wanted.wait:
             assert there.status == "active"
         if wanted.exclusive and there.status == "active":
-            assert [one for one in reached.records if one.status not in TO_BE_GONE] == [there]
+            others = [one for one in reached.records if one.status not in TO_BE_GONE and one != there]
+            assert there.listed
+            # Only what another run uploaded after it
+            assert not others or (there.uploaded_here and all(one.age > there.age for one in others))
     if not wanted.present:
         assert not any(wanted.matches(one) and one.exists for one in reached.records)
         assert {one.id for one in state.records if not wanted.matches(one)} <= {one.id for one in reached.records}
@@ -137,7 +153,8 @@ def test_a_plan_reaches_what_is_wanted_safely_and_only_once(state: State, wanted
         if following.enabled and (state.works or not state.enabled):
             assert following.works
         if isinstance(step, Delete) and wanted.exclusive:
-            assert state.present("a") is None or state.present("a").status == "active"  # type: ignore[union-attr]
+            there = state.present("a")
+            assert there is None or (there.status == "active" and there.listed)
         if isinstance(step, Upload):
             assert state.present("a") is None
         state = following
@@ -159,7 +176,23 @@ def test_a_plan_that_is_cut_off_converges(state: State, wanted: Wanted) -> None:
 def test_order_of_a_rotation() -> None:
     state = State(False, (record("old"),), "full")
     steps = plan(state, Wanted(certificate=certificate("new"), enabled=True, exclusive=True))
-    assert steps == [Upload(certificate("new")), AwaitActive("new"), Enable(True), Delete("old")]
+    assert steps == [Upload(certificate("new")), AwaitActive("new"), AwaitListed("new"), Enable(True), Delete("old")]
+
+
+def test_a_later_upload_of_another_run_is_left_to_it() -> None:
+    """Else two runs at once might each remove the certificate of the other."""
+    ours, older, later = replace(record("2"), uploaded_here=True), record("1"), record("3")
+    exclusive = Wanted(certificate=certificate("2"), exclusive=True)
+    state = State(True, (older, ours, later))
+    assert plan(state, exclusive) == [Delete("1")]
+    assert plan(State(True, (older, record("2"), later)), exclusive) == [Delete("1"), Delete("3")]
+    (warning,) = warnings(exclusive, state.without("1"))
+    assert "3 (None), and not the wanted one: somebody else uploaded it while this task ran" in warning
+    # The same for both where Cloudflare tells no times
+    first, second = replace(ours, uploaded_on=None), replace(record("1"), uploaded_on=None)
+    assert plan(State(True, (first, second)), exclusive) == [Delete("1")]
+    other = State(True, (replace(first, uploaded_here=False), replace(second, uploaded_here=True)))
+    assert plan(other, Wanted(certificate=certificate("1"), exclusive=True)) == []
 
 
 def test_without_waiting_nothing_is_enabled_or_removed() -> None:
@@ -173,7 +206,7 @@ def test_without_waiting_nothing_is_enabled_or_removed() -> None:
 def test_a_dead_record_of_the_wanted_certificate_makes_way() -> None:
     state = State(True, (record("1", "deployment_timed_out", "new"), record("old")))
     steps = plan(state, Wanted(certificate=certificate("new"), exclusive=True))
-    assert steps == [Delete("1"), Upload(certificate("new")), AwaitActive("new"), Delete("old")]
+    assert steps == [Delete("1"), Upload(certificate("new")), AwaitActive("new"), AwaitListed("new"), Delete("old")]
 
 
 def test_disabling_comes_before_removing() -> None:
@@ -267,14 +300,15 @@ def aop(emulator: Emulator, token: str, zone: EmulatedZone) -> Calls:
 
 @pytest.fixture
 def clock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses move the emulator's clock in place of the hands on the wall."""
+    """Pauses move the emulator's clock, which is also the client's, in place of the hands on the wall."""
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
         pauses.append(seconds)
         emulator.advance(seconds)
 
-    monkeypatch.setattr("time.sleep", sleep)
+    for module in (_client, _client_auth_calls):
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=sleep, monotonic=emulator.now))
     return pauses
 
 
@@ -308,23 +342,166 @@ def test_rotation(
     assert change.removed == [old.id]
     assert [one.status for one in change.after.records] == ["active"]
     assert writes(emulator) == ["POST", "DELETE"]
-    assert [exchange.method for exchange in emulator.journal] == ["GET", "GET", "POST", *["GET"] * 6, "DELETE"]
-    assert clock == [0.5, 1, 2, 4, 8]
+    polls, looks = ["GET"] * 4, ["GET", "GET"] * 6 + ["GET"]  # a look at the list, and one by the id where it lags
+    assert [exchange.method for exchange in emulator.journal] == ["GET", "GET", "POST", *polls, *looks, "DELETE"]
+    assert clock == [2.1, 1, 2, 4, 0.5, 1, 2, 4, 8, 10]
     assert never_dark(emulator)
     assert emulator.active(zone) == [change.after.records[0].id]
 
-    # While the list still lags behind, the next run finds the same certificate
-    emulator.journal.clear()
-    emulator.advance(-5)
-    again = rerun()
-    assert not again.changed
-    assert again.after.records[0].id == change.after.records[0].id
-    assert writes(emulator)[0] == "POST"
-    assert len(emulator.active(zone)) == 1
-    emulator.advance(60)
     emulator.journal.clear()
     assert not rerun().changed
     assert [exchange.method for exchange in emulator.journal] == ["GET", "GET"]
+
+
+def test_a_deployment_that_takes_two_seconds_is_looked_at_once(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.upload(zone, issue("old").pem)
+    zone.aop_enabled = True
+    emulator.deployment_delay = 2
+    emulator.advance(2)
+    assert apply(aop, wanted(client_certificate, exclusive=True), check_mode=False).changed
+    assert emulator.count() == {"GET": 2 + 1 + 1, "POST": 1, "DELETE": 1}
+    assert clock == [2.1]
+
+
+def test_the_next_run_while_the_list_lags_finds_the_same_certificate(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    """The key is not sent at every look. What showed up meanwhile goes as well."""
+    emulator.list_lag = 18
+    old = emulator.upload(zone, issue("old").pem)
+    first = apply(aop, wanted(client_certificate), check_mode=False)
+    emulator.journal.clear()
+    again = apply(Calls(aop.client, aop.id, 60), wanted(client_certificate, exclusive=True), check_mode=False)
+    assert again.changed
+    assert again.removed == [old.id]
+    assert again.after.records[0].id == first.after.records[0].id
+    assert writes(emulator) == ["POST", "POST", "DELETE"]
+    assert sum(clock) < 30
+
+
+def test_an_upload_of_this_run_is_carried_through_to_the_clean_up(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.list_lag, emulator.deployment_delay = 18, 2
+    old = emulator.upload(zone, issue("old").pem)
+    emulator.advance(18)
+    calls = Calls(aop.client, aop.id, 60)
+    assert apply(calls, wanted(client_certificate, enabled=True), check_mode=False).changed
+    emulator.journal.clear()
+    change = apply(calls, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert change.removed == [old.id]
+    assert writes(emulator) == ["DELETE"]
+    assert not apply(calls, wanted(client_certificate, exclusive=True), check_mode=False).changed
+    assert emulator.active(zone) == [change.after.records[0].id]
+
+
+def test_an_upload_of_this_run_is_undone_although_the_list_lags(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    emulator.list_lag = 600
+    apply(aop, wanted(client_certificate), check_mode=False)
+    gone = Wanted(present=False, certificate=wanted(client_certificate).certificate)
+    assert apply(aop, gone, check_mode=False).changed
+    assert emulator.active(zone) == []
+    assert not apply(aop, gone, check_mode=False).changed
+
+
+def test_exclusive_removes_what_the_list_did_not_show_at_first(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.list_lag = emulator.deployment_delay = 5
+    aop.wait_timeout = 30
+    old = emulator.upload(zone, issue("old").pem)
+    emulator.advance(5)
+    hidden = emulator.upload(zone, issue("uploaded a moment before").pem)
+    change = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert [one.id for one in change.before.records] == [old.id]
+    assert sorted(change.removed) == sorted([old.id, hidden.id])
+    assert emulator.active(zone) == [change.after.records[0].id]
+
+
+def test_nothing_is_removed_by_a_list_that_does_not_catch_up(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    old = emulator.upload(zone, issue("old").pem)
+    emulator.list_lag = 999
+    with pytest.raises(
+        CloudflareError, match=r"does not show the upload \w+ after 5 seconds .*none was removed"
+    ) as caught:
+        apply(aop, wanted(client_certificate, enabled=True, exclusive=True), check_mode=False)
+    assert caught.value.facts["certificate"]["status"] == "active"
+    assert writes(emulator) == ["POST"]
+    assert old.id in emulator.active(zone)
+
+
+def test_an_upload_that_somebody_else_removes_at_once_is_not_waited_for(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.upload(zone, issue("old").pem)
+    emulator.faults.append(Fault(method="GET", path=".*auth", skip=1, body={"success": True, "result": []}))
+    emulator.deletion_delay = 3
+    look = aop.find
+
+    def find_removed(certificate_id: str) -> Record | None:
+        zone.certificates[certificate_id].deleted_at = emulator.now()
+        return look(certificate_id)
+
+    aop.find = find_removed  # type: ignore[method-assign]
+    with pytest.raises(CloudflareError, match="was removed by somebody else while this task ran"):
+        apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert clock == []
+    assert writes(emulator) == ["POST"]
+
+
+def test_a_lagging_list_that_still_shows_what_was_removed(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.deployment_times_out = True
+    dead = emulator.upload(zone, client_certificate.pem)
+    emulator.deployment_times_out = False
+    listed, before = aop.records, aop.records()
+    aop.records = lambda: (*before, *(one for one in listed() if one not in before))  # type: ignore[method-assign]
+    change = apply(aop, wanted(client_certificate, exclusive=True), check_mode=False)
+    assert change.removed == [dead.id]
+    assert writes(emulator).count("DELETE") == 1
+
+
+def test_waiting_for_the_rate_limit_does_not_count(
+    emulator: Emulator, zone: EmulatedZone, token: str, clock: list[float], client_certificate: Issued
+) -> None:
+    """The reserve is reached at the first look, and after it the certificate is active."""
+    emulator.quota, emulator.deployment_delay = 4, 20
+    aop = Calls(Client(ApiToken(token), emulator.url, retries=1), zone.id, wait_timeout=25)
+    change = apply(aop, wanted(client_certificate), check_mode=False)
+    assert change.after.records[0].status == "active"
+    assert aop.client.waited > 200
+    assert emulator.count() == {"GET": 2 + 2, "POST": 1}
+
+
+def test_one_more_look_is_taken_when_the_time_is_over(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
+    emulator.deployment_delay = aop.wait_timeout
+    assert apply(aop, wanted(client_certificate), check_mode=False).changed
+    assert clock == [2.1, 1, pytest.approx(1.9, abs=0.3)]
+    # Also where there is no time at all
+    aop.wait_timeout = 0
+    emulator.deployment_delay = 60
+    emulator.journal.clear()
+    with pytest.raises(CloudflareError, match="not active, after 0 seconds"):
+        apply(aop, wanted(issue("other")), check_mode=False)
+    assert emulator.count() == {"GET": 2 + 1, "POST": 1}
+
+
+def test_another_store_of_the_zone(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued
+) -> None:
+    calls = Calls(aop.client, zone.id, store="origin_tls_client_auth/hostnames/certificates")
+    emulator.faults.append(Fault(body={"success": True, "result": None}))
+    assert calls.records() == ()
+    assert emulator.journal[0].path == f"/zones/{zone.id}/origin_tls_client_auth/hostnames/certificates"
 
 
 def test_a_deleted_twin_is_waited_out(
@@ -436,7 +613,9 @@ def test_a_deployment_that_times_out_leaves_the_old_certificate(
     assert never_dark(emulator)
 
 
-def test_not_active_in_time(aop: Calls, emulator: Emulator, zone: EmulatedZone, client_certificate: Issued) -> None:
+def test_not_active_in_time(
+    aop: Calls, emulator: Emulator, zone: EmulatedZone, clock: list[float], client_certificate: Issued
+) -> None:
     emulator.deployment_delay = 999
     aop.wait_timeout = 1
     with pytest.raises(CloudflareError, match=r"not active, after 1 seconds .*Run again to go on waiting"):

@@ -81,10 +81,17 @@ def test_the_same_certificate_written_otherwise(params: dict[str, Any], written:
     assert not run_module(origin_tls_client_auth, params)["changed"]
 
 
-def test_rotation(params: dict[str, Any], emulator: Emulator, zone: Zone, other_certificate: Issued) -> None:
+def test_rotation(
+    params: dict[str, Any],
+    emulator: Emulator,
+    zone: Zone,
+    other_certificate: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.sleep", emulator.advance)
     first = run_module(origin_tls_client_auth, {**params, "enabled": True})["certificate"]["id"]
-    emulator.deployment_delay = 0.3
-    emulator.advance(1)
+    emulator.deployment_delay = 2
+    emulator.advance(2)
     emulator.journal.clear()
     pair = {"certificate": other_certificate.pem, "private_key": other_certificate.key_pem}
     foreseen = run_module(origin_tls_client_auth, {**params, **pair, "exclusive": True}, check=True, diff=True)
