@@ -12,7 +12,10 @@ import signal
 import sys
 import threading
 
-from emulator import Emulator
+# As a package, whose modules import each other by relative names
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from emulator.emulator import Emulator  # noqa: E402
 
 
 def main() -> None:

@@ -36,7 +36,12 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from OpenSSL._util import lib
 
-from ansible_collections.originsec.cloudflare.tests.emulator.emulator import COMPLIANCE_GROUPS, Emulator, Zone
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
+    COMPLIANCE_GROUPS,
+    Certificate,
+    Emulator,
+    Zone,
+)
 
 # With automatic key exchange, Cloudflare begins with the group that its daily scan found an origin to prefer, here
 # always with the post-quantum one (assumed). Without, it begins with a classical one. It offers all of them either way.
@@ -151,7 +156,7 @@ class Edge:
         if zone.ssl_mode in ("strict", "origin_pull"):
             _verify(context, zone)
         certificate = self._emulator.presented(zone)
-        if certificate:
+        if isinstance(certificate, Certificate):
             context.use_certificate(x509.load_der_x509_certificate(certificate.parsed.der))
             # Its own function takes none of cryptography's ML-DSA keys, and warns of any other
             key = crypto.load_privatekey(crypto.FILETYPE_PEM, certificate.private_key)

@@ -16,21 +16,21 @@ What a test can do besides talking to the API:
 
 * ``emulator.journal`` holds every exchange, with the state of the zone's client authentication after it;
 * ``emulator.faults.append(Fault(...))`` makes a later request go wrong;
-* attributes of the emulator (delays, list lag, quota) and of each zone can be set at any time;
-* ``emulator.advance(seconds)`` moves its clock, so that nobody has to sleep.
+* attributes of the emulator (delays, list lag, quota, what the API's facts leave open) and of each zone can be set at
+  any time;
+* ``emulator.advance(seconds)`` moves its clock, so that nobody has to sleep;
+* ``emulator.site("example.com")`` says what visitors of a site get, which the emulator serves as well (``sites.py``).
 
 The same is open over HTTP under ``/emulator`` for tests that run in another process (see ``_control``).
 Delays are seconds throughout; they are zero unless a test sets them.
 
-Where nothing is on record about the API, the emulator is lenient. What had to be something is marked *assumed*.
+The package: ``certificates.py`` reads PEM, ``model.py`` is what is kept, ``endpoints.py`` what the API does with it,
+``sites.py`` what visitors get, ``edge.py`` an edge that pulls from real origins. It imports by relative names only.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import copy
-import datetime
 import json
 import math
 import re
@@ -40,340 +40,58 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
+
+from .certificates import ParsedCertificate, pem_blocks
+from .endpoints import Call, Endpoints, Handler, Page, Route
+from .model import (
+    ALL_PERMISSIONS,
+    COMPLIANCE_GROUPS,
+    READ_PERMISSIONS,
+    SETTINGS_READ,
+    SETTINGS_WRITE,
+    SSL_READ,
+    SSL_WRITE,
+    ZONE_READ,
+    Association,
+    Certificate,
+    Exchange,
+    Fault,
+    Identity,
+    NotJsonError,
+    RefusalError,
+    Reply,
+    Zone,
+    timestamp,
+)
+from .sites import FROM_CACHE, Site
+
+__all__ = [
+    "ALL_PERMISSIONS",
+    "COMPLIANCE_GROUPS",
+    "READ_PERMISSIONS",
+    "SETTINGS_READ",
+    "SETTINGS_WRITE",
+    "SSL_READ",
+    "SSL_WRITE",
+    "ZONE_READ",
+    "Association",
+    "Certificate",
+    "Emulator",
+    "Exchange",
+    "Fault",
+    "Reply",
+    "Site",
+    "Zone",
+]
 
 PREFIX = "/client/v4"
 CONTROL = "/emulator"
-
-# A permission to write includes the one to read.
-SSL_READ, SSL_WRITE = "SSL and Certificates Read", "SSL and Certificates Write"
-SETTINGS_READ, SETTINGS_WRITE = "Zone Settings Read", "Zone Settings Write"
-ZONE_READ = "Zone Read"
-ALL_PERMISSIONS = frozenset({SSL_WRITE, SETTINGS_WRITE, ZONE_READ})
-READ_PERMISSIONS = frozenset({SSL_READ, SETTINGS_READ, ZONE_READ})
-
-# The key-exchange groups that each compliance mode leaves. Modes are combined as an intersection, and an empty
-# one is refused: pqh with cnsa2 here. cnsa2 is only announced, and its groups are assumed.
-COMPLIANCE_GROUPS = {
-    "fips": {"P-256", "P-384", "X25519MLKEM768", "SecP384r1MLKEM1024"},
-    "pqh": {"X25519MLKEM768"},
-    "cnsa2": {"SecP384r1MLKEM1024"},
-}
-
-# ------------------------------------------------------------------------------------------- certificates
-
-_ATTRIBUTES = {
-    "550406": "C",
-    "550408": "ST",
-    "550407": "L",
-    "55040a": "O",
-    "55040b": "OU",
-    "550403": "CN",
-}
-_SIGNATURES = {
-    "2a864886f70d01010b": "SHA256WithRSA",
-    "2a864886f70d01010c": "SHA384WithRSA",
-    "2a864886f70d01010d": "SHA512WithRSA",
-    "2a8648ce3d040302": "ECDSAWithSHA256",
-    "2a8648ce3d040303": "ECDSAWithSHA384",
-    "2a8648ce3d040304": "ECDSAWithSHA512",
-    "608648016503040311": "ML-DSA-44",
-    "608648016503040312": "ML-DSA-65",
-    "608648016503040313": "ML-DSA-87",
-}
-_RSA_KEY = "2a864886f70d010101"
-_EC_KEY = "2a8648ce3d0201"
-_BASIC_CONSTRAINTS = "551d13"
-
-
-def _der(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements of a DER encoding, one level deep, as (tag, content)."""
-    offset = 0
-    while offset < len(data):
-        tag, length, offset = data[offset], data[offset + 1], offset + 2
-        if length & 0x80:
-            size = length & 0x7F
-            length, offset = int.from_bytes(data[offset : offset + size], "big"), offset + size
-        if offset + length > len(data):
-            raise ValueError("truncated DER")
-        yield tag, data[offset : offset + length]
-        offset += length
-
-
-def _contents(data: bytes) -> list[bytes]:
-    return [content for _tag, content in _der(data)]
-
-
-def _pem_blocks(text: str) -> list[tuple[str, bytes]]:
-    """(label, DER) of every block of a PEM text; raises ValueError where one cannot be decoded."""
-    blocks = re.findall(r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n(.*?)-----END \1-----", text, re.DOTALL)
-    return [(label, base64.b64decode("".join(body.split()), validate=True)) for label, body in blocks]
-
-
-@dataclass(frozen=True)
-class ParsedCertificate:
-    """What Cloudflare tells about an X.509 certificate, read straight from its DER."""
-
-    der: bytes
-    issuer: str
-    serial_number: str
-    signature: str
-    expires_on: str
-    is_ca: bool
-    public_key: bytes
-
-    @classmethod
-    def from_der(cls, der: bytes) -> ParsedCertificate:
-        ((_tag, certificate),) = _der(der)
-        tbs, signature_algorithm, _signature = _contents(certificate)
-        fields = list(_der(tbs))
-        if fields[0][0] == 0xA0:  # the version, which v1 certificates leave out
-            del fields[0]
-        serial, _algorithm, issuer, validity, _subject, public_key = (content for _tag, content in fields[:6])
-        extensions = next((content for tag, content in fields[6:] if tag == 0xA3), b"")
-        not_after_tag, not_after = list(_der(validity))[1]
-        century = "20" if not_after_tag == 0x17 and not_after[:2] < b"50" else "19" if not_after_tag == 0x17 else ""
-        expires = datetime.datetime.strptime(century + not_after.decode(), "%Y%m%d%H%M%SZ")
-        oid = _contents(signature_algorithm)[0].hex()
-        return cls(
-            der=der,
-            issuer=", ".join(_names(issuer)),
-            serial_number=str(int.from_bytes(serial, "big")),
-            signature=_SIGNATURES.get(oid, oid),
-            expires_on=expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            is_ca=_is_ca(extensions),
-            public_key=public_key,
-        )
-
-
-def _names(name: bytes) -> Iterator[str]:
-    for relative in _contents(name):
-        for attribute in _contents(relative):
-            oid, value = _contents(attribute)
-            yield f"{_ATTRIBUTES.get(oid.hex(), oid.hex())}={value.decode('utf-8', 'replace')}"
-
-
-def _is_ca(extensions: bytes) -> bool:
-    for sequence in _contents(extensions):
-        for extension in _contents(sequence):
-            oid, *_critical, value = _contents(extension)
-            if oid.hex() == _BASIC_CONSTRAINTS:
-                (constraints,) = _contents(value)
-                return any(tag == 0x01 and content != b"\x00" for tag, content in _der(constraints))
-    return False
-
-
-def _check_private_key(pem: str, public_key: bytes) -> str | None:
-    """Why Cloudflare would refuse the key, or None."""
-    if "ENCRYPTED" in pem:
-        return "The private key must not be encrypted."
-    blocks = _pem_blocks(pem)
-    if [label for label, _der_bytes in blocks] not in (["PRIVATE KEY"], ["RSA PRIVATE KEY"], ["EC PRIVATE KEY"]):
-        return "The private key could not be parsed."
-    label, der = blocks[0]
-    (key,) = _contents(der)
-    algorithm, public_bits = _contents(public_key)
-    oid = _contents(algorithm)[0].hex()
-    seed_only = _SIGNATURES.get(oid, "").startswith("ML-DSA")
-    if not seed_only and oid not in (_RSA_KEY, _EC_KEY):
-        return "The private key must be RSA, ECDSA or ML-DSA."
-    if label == "PRIVATE KEY":
-        _version, key_algorithm, key = _contents(key)[:3]
-        if _contents(key_algorithm)[0].hex() != oid:
-            return "The private key does not match the certificate."
-        if seed_only:
-            # [0] IMPLICIT OCTET STRING (SIZE (32)): the seed and nothing else. Whether it matches is not looked at.
-            accepted = key[:2] == b"\x80\x20" and len(key) == 34
-            return None if accepted else "The private key must be in seed-only encoding."
-        (key,) = _contents(key)
-    if oid == _RSA_KEY:
-        matches = _contents(key)[1] == _contents(_contents(public_bits[1:])[0])[0]
-    else:
-        points = [_contents(content)[0] for tag, content in _der(key) if tag == 0xA1]
-        matches = all(point == public_bits for point in points)
-    return None if matches else "The private key does not match the certificate."
-
-
-# ------------------------------------------------------------------------------------------------- state
-
-
-@dataclass
-class Certificate:
-    """A client certificate as Cloudflare keeps it, from its upload until long after its deletion."""
-
-    parsed: ParsedCertificate
-    uploaded_on: str
-    uploaded_at: float
-    deployment_times_out: bool
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
-    deleted_at: float | None = None
-    deletion_times_out: bool = False
-    private_key: str = field(default="", repr=False)
-    """For the edge alone: nothing that the API or the control door answers holds it."""
-
-    def pem(self) -> str:
-        """Never the text that was uploaded: other line breaks, no newline at the end."""
-        body = base64.b64encode(self.parsed.der).decode()
-        lines = [body[start : start + 76] for start in range(0, len(body), 76)]
-        return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----"])
-
-
-@dataclass
-class Zone:
-    """A zone with its settings; every attribute may be set by a test at any time."""
-
-    name: str
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
-    status: str = "active"
-    paused: bool = False
-    type: str = "full"
-    plan: str = "Pro Website"
-    account_id: str = "0123456789abcdef0123456789abcdef"
-    account_name: str = "Example"
-    ssl_mode: str = "full"
-    kex_enabled: bool = False
-    pqe_value: str = "supported"
-    compliance_modes: list[str] = field(default_factory=list)
-    aop_enabled: bool = False
-    certificates: dict[str, Certificate] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-    """Where the edge finds the origin, as host:port by scheme; nobody listens on what is not there."""
-    origin_authorities: str = ""
-    """Whom the edge trusts to issue the origin's certificate, in PEM."""
-    modified_on: dict[str, str] = field(default_factory=dict)
-    changed_at: float = -math.inf
-    """When its client certificates were last changed, on the emulator's clock."""
-    before: Zone | None = None
-    """A copy of the zone as it was before the last write, for stale answers."""
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "name": self.name,
-            "status": self.status,
-            "paused": self.paused,
-            "type": self.type,
-            "development_mode": 0,
-            "name_servers": ["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"],
-            "original_name_servers": None,
-            "created_on": "2024-01-01T00:00:00.000000Z",
-            "modified_on": "2024-01-02T00:00:00.000000Z",
-            "activated_on": "2024-01-02T00:00:00.000000Z",
-            "meta": {"step": 2, "custom_certificate_quota": 1, "page_rule_quota": 20, "phishing_detected": False},
-            "owner": {"id": None, "type": "user", "email": None},
-            "account": {"id": self.account_id, "name": self.account_name},
-            "plan": {"id": "94f3b7b768b0458b56d2cac4fe5ec0f9", "name": self.plan, "price": 20, "currency": "USD"},
-            "permissions": ["#zone:read"],
-        }
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Somebody who may call: the user that the rate limit counts, permissions, and zones (None: all)."""
-
-    user: str
-    permissions: frozenset[str]
-    zones: frozenset[str] | None
-
-    def may(self, permission: str) -> bool:
-        return permission in self.permissions or permission.replace("Read", "Write") in self.permissions
-
-    def sees(self, zone: Zone) -> bool:
-        return self.zones is None or zone.id in self.zones
-
-
-@dataclass
-class Fault:
-    """One way for the next matching requests to go wrong.
-
-    ``delay`` alone is a slow answer, to work that was done late, or with ``after_work`` at once. ``drop`` closes the
-    connection instead of answering, ``cut`` in the middle of the answer's body. ``status`` and ``body`` replace the
-    answer (a ``body`` alone has status 200); a dict is sent as JSON, a str as HTML, bytes as they are. ``stale`` does
-    the work but answers with the state before it (for a read: before the last write). Unless ``after_work``, a
-    dropped or replaced request has not been done; with ``ignore`` a write is answered as if it had asked for nothing.
-    """
-
-    method: str = ".*"
-    path: str = ".*"
-    times: int = 1
-    skip: int = 0
-    delay: float = 0.0
-    drop: bool = False
-    cut: bool = False
-    status: int | None = None
-    body: str | bytes | dict[str, Any] | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    stale: bool = False
-    ignore: bool = False
-    after_work: bool = False
-
-    def applies(self, method: str, path: str) -> bool:
-        return self.times > 0 and bool(re.fullmatch(self.method, method) and re.fullmatch(self.path, path))
-
-
-@dataclass
-class Exchange:
-    """One request and what came of it. ``aop_enabled`` and ``active`` are the zone's afterwards."""
-
-    at: float
-    method: str
-    path: str
-    query: dict[str, str]
-    body: Any
-    user_agent: str
-    status: int | None = None
-    codes: list[int] = field(default_factory=list)
-    aop_enabled: bool | None = None
-    active: list[str] = field(default_factory=list)
-
-
-class RefusalError(Exception):
-    """An error answer: status, (code, message) pairs, and perhaps an error chain."""
-
-    def __init__(
-        self, status: int, code: int, message: str, *more: tuple[int, str], chain: tuple[int, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.errors: list[dict[str, Any]] = [{"code": code, "message": message}]
-        self.errors += [{"code": code, "message": message} for code, message in more]
-        if chain:
-            self.errors[0]["error_chain"] = [{"code": chain[0], "message": chain[1]}]
-
-
-@dataclass
-class Reply:
-    status: int
-    body: bytes | None  # None: close the connection without a word
-    headers: dict[str, str]
-    cut: bool = False
-
-
-@dataclass
-class _Call:
-    """What a handler gets: the request, already allowed to be made."""
-
-    identity: Identity
-    query: dict[str, str]
-    body: Any
-    zone: Zone
-    certificate_id: str
-
-
-@dataclass(frozen=True)
-class _Route:
-    method: str
-    path: re.Pattern[str]
-    permission: str
-    handler: Callable[[_Call], Any]
-
-
-# ---------------------------------------------------------------------------------------------- emulator
+SITES = "/site/"
 
 
 class Emulator:
@@ -390,6 +108,27 @@ class Emulator:
         self.deletion_times_out = False
         self.list_lag = 0.0
         self.change_duration = 0.0
+        # Hostnames: how long a change of an association takes to be active, and voiding to be done
+        self.association_delay = 0.0
+        self.void_delay = 0.0
+        self.hostname_certificate_limit = 10
+        self.association_limit = 100
+        # "full", or "short" for items of six fields; "404" and "405" where there is no such list
+        self.association_list: Literal["full", "short", "404", "405"] = "full"
+        # What the facts leave open, or have both ways
+        self.hostname_list_null = False  # an empty list of hostname certificates is null
+        self.void_associations_stay = False  # readable with enabled null, instead of 404
+        self.old_ids_revive = False  # a hostname certificate that is uploaded again gets the id that it had
+        self.put_answers_all = False  # to associate answers all associations, not only those that were sent
+        self.shared_without_certificate = False  # the zone level that is on without one presents the shared one
+        # Automatic SSL/TLS: seconds until it puts back what was written; whether writing ends it instead
+        self.ssl_automatic_delay = 0.0
+        self.ssl_write_ends_automatic = False
+        # Seconds until the edge, and the sites, see what a write to the API changed
+        self.edge_delay = 0.0
+        # Beside every result; Origin PQE, once it is at its end: 404 or 410
+        self.messages: list[dict[str, Any]] = []
+        self.pqe_gone: int | None = None
         # The rate limit; tests scale the five minutes down
         self.quota = 1200
         self.window = 300.0
@@ -397,13 +136,14 @@ class Emulator:
         # The compliance setting was seen to echo another id than the reference documents.
         self.compliance_id = "origin_tls_cmpl"
 
+        self.sites: dict[str, Site] = {}
         self._tokens: dict[str, Identity] = {}
         self._keys: dict[tuple[str, str], Identity] = {}
         self._windows: dict[str, tuple[float, int]] = {}
         self._blocked: dict[str, float] = {}
         self._advanced = 0.0
         self._lock = threading.RLock()
-        self._routes = self._make_routes()
+        self._routes = Endpoints(self).routes
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.emulator = self
         if ssl_context:
@@ -467,37 +207,119 @@ class Emulator:
     def advance(self, seconds: float) -> None:
         self._advanced += seconds
 
-    def status(self, certificate: Certificate) -> str:
-        """Where a certificate is in its life-cycle."""
+    def status(self, certificate: Certificate, at: float | None = None) -> str:
+        """Where a certificate is in its life-cycle, now or at a time of the emulator's clock."""
+        at = self.now() if at is None else at
         if certificate.deleted_at is not None:
-            if self.now() - certificate.deleted_at < self.deletion_delay:
+            if at - certificate.deleted_at < self.deletion_delay:
                 return "pending_deletion"
             return "deletion_timed_out" if certificate.deletion_times_out else "deleted"
-        age = self.now() - certificate.uploaded_at
+        age = at - certificate.uploaded_at
         if age < self.deployment_delay:
             return "initializing" if age < self.deployment_delay / 3 else "pending_deployment"
         return "deployment_timed_out" if certificate.deployment_times_out else "active"
 
     def active(self, zone: Zone) -> list[str]:
-        """The ids of the zone's active certificates; the last one is what the edge presents."""
-        return [id_ for id_, certificate in zone.certificates.items() if self.status(certificate) == "active"]
+        """The ids of the zone level's active certificates; the last one is what the edge presents."""
+        return self._active(zone, self.now())
 
-    def presented(self, zone: Zone) -> Certificate | None:
-        """What the edge presents to the zone's origins at this moment."""
+    def _active(self, zone: Zone, at: float) -> list[str]:
+        return [id_ for id_, certificate in zone.certificates.items() if self.status(certificate, at) == "active"]
+
+    def association_status(self, association: Association, at: float | None = None) -> str:
+        age = (self.now() if at is None else at) - association.changed_at
+        if association.enabled is None:
+            return "pending_deletion" if age < self.void_delay else "deleted"
+        return "pending_deployment" if age < self.association_delay else "active"
+
+    def obeyed(self, association: Association, at: float | None = None) -> Association | None:
+        """What the edge does for the hostname: until the change is deployed, what it did before. None: the zone level.
+
+        A certificate that was deleted meanwhile is presented no more all the same, and nothing in its place (assumed).
+        """
+        status = self.association_status(association, at)
+        if status.startswith("pending_"):
+            return association.deployed
+        return association if status == "active" else None
+
+    def ssl_mode(self, zone: Zone, at: float | None = None) -> str:
+        """The SSL mode, which Automatic SSL/TLS may still have to put back."""
+        at = self.now() if at is None else at
+        return zone.ssl_written[0] if zone.ssl_written and at < zone.ssl_written[1] else zone.ssl_mode
+
+    # -- what the edge sees
+
+    def zone_of(self, host: str) -> Zone | None:
+        """The zone that a hostname is in."""
+        zones = [zone for zone in list(self.zones.values()) if f".{host.lower()}".endswith(f".{zone.name}")]
+        return max(zones, key=lambda zone: len(zone.name), default=None)
+
+    def at_edge(self, zone: Zone) -> tuple[Zone, float]:
+        """The zone as the edge knows it, and the time to judge its certificates at.
+
+        What a test sets without the API the edge knows at once, unless the API changed the zone within the delay.
+        """
         with self._lock:
-            active = self.active(zone) if zone.aop_enabled else []
-            return zone.certificates[active[-1]] if active else None
+            at = self.now() - self.edge_delay
+            return next((before for written, before in zone.history if written > at), zone), at
 
-    def upload(self, zone: Zone, certificate_pem: str, private_key: str = "") -> Certificate:
-        """A certificate that is in the zone already, whatever the API would have said of it."""
-        parsed = ParsedCertificate.from_der(_pem_blocks(certificate_pem)[0][1])
-        certificate = Certificate(parsed, _timestamp(), self.now(), self.deployment_times_out, private_key=private_key)
-        zone.certificates[certificate.id] = certificate
+    def presented(self, zone: Zone, host: str = "") -> Certificate | Literal["shared"] | None:
+        """What the edge presents to the origins of a hostname at this moment: of the hostname's level, else of the
+        zone's, else the certificate that all Cloudflare customers share.
+        """
+        with self._lock:
+            known, at = self.at_edge(zone)
+            association = known.associations.get(host.lower())
+            obeyed = self.obeyed(association, at) if association else None
+            if obeyed:
+                certificate = known.hostname_certificates[obeyed.certificate_id]
+                return certificate if obeyed.enabled and self.status(certificate, at) == "active" else None
+            active = self._active(known, at) if known.aop_enabled else []
+            if active:
+                return known.certificates[active[-1]]
+            # That the zone level gives way when it is on without a certificate is assumed
+            alone = known.aop_enabled and self.shared_without_certificate
+            return "shared" if known.global_aop_enabled or alone else None
+
+    def site(self, host: str) -> Site:
+        """What visitors of a host, and of the hosts below it, get: see ``sites.py``."""
+        return self.sites.setdefault(host.lower(), Site())
+
+    def site_of(self, host: str) -> Site:
+        """The host's own, or that of the nearest name above it."""
+        labels = host.lower().split(".")
+        names = [".".join(labels[start:]) for start in range(len(labels))]
+        return next((self.sites[name] for name in names if name in self.sites), Site())
+
+    # -- certificates that are there already, whatever the API would have said of it
+
+    def upload(
+        self,
+        zone: Zone,
+        certificate_pem: str,
+        private_key: str = "",
+        *,
+        hostname_level: bool = False,
+        id_: str | None = None,
+    ) -> Certificate:
+        parsed = ParsedCertificate.from_der(pem_blocks(certificate_pem)[0][1])
+        certificate = Certificate(parsed, timestamp(), self.now(), self.deployment_times_out, private_key=private_key)
+        certificate.id = id_ or certificate.id
+        store = zone.hostname_certificates if hostname_level else zone.certificates
+        store.pop(certificate.id, None)
+        store[certificate.id] = certificate
         return certificate
 
+    def associate(self, zone: Zone, hostname: str, certificate: Certificate, enabled: bool = True) -> Association:
+        """An association that has long been active."""
+        now, past = timestamp(), -math.inf
+        association = Association(hostname, certificate.id, enabled, now, past, now, past)
+        zone.associations[hostname] = association
+        return association
+
     def count(self) -> Counter[str]:
-        """How many requests of each method came in."""
-        return Counter(exchange.method for exchange in self.journal)
+        """How many requests of each method came in to the API."""
+        return Counter(exchange.method for exchange in self.journal if not exchange.path.startswith(f"/{SITES}"))
 
     # -- a request
 
@@ -507,8 +329,14 @@ class Emulator:
         if url.path.startswith(CONTROL):
             with self._lock:
                 return self._control(method, url.path[len(CONTROL) :], raw)
-        # Another slash in front: what is outside the API fits no route.
-        path = url.path[len(PREFIX) :] if url.path.startswith(PREFIX) else f"/{url.path}"
+        host = ""
+        if url.hostname and f"{self._scheme}://{url.netloc}" != self.origin:  # we are somebody's proxy
+            host, path = url.hostname, f"/{SITES}{url.hostname}{url.path or '/'}"
+        elif url.path.startswith(SITES):
+            host, path = url.path[len(SITES) :].partition("/")[0], f"/{url.path}"
+        else:
+            # Another slash in front: what is outside the API fits no route.
+            path = url.path[len(PREFIX) :] if url.path.startswith(PREFIX) else f"/{url.path}"
         try:
             body = json.loads(raw) if raw else None
             malformed = False
@@ -520,8 +348,10 @@ class Emulator:
             fault = self._next_fault(method, path)
         if fault and not fault.after_work:
             time.sleep(fault.delay)
+        if host:
+            time.sleep(self.site_of(host).delay)
         with self._lock:
-            reply = self._answer(exchange, headers, malformed, fault)
+            reply = self._visit(host, fault) if host else self._answer(exchange, headers, malformed, fault)
             self._conclude(exchange, reply)
         if fault and fault.after_work:
             time.sleep(fault.delay)
@@ -540,7 +370,7 @@ class Emulator:
 
     def _answer(self, exchange: Exchange, headers: Any, malformed: bool, fault: Fault | None) -> Reply:
         limits = self._limits(self.quota, self.window)  # of nobody in particular, until it is known who calls
-        replaced = fault is not None and (fault.drop or fault.status is not None or fault.body is not None)
+        replaced = fault is not None and fault.replaces
         if fault and replaced and not fault.after_work:
             return self._replacement(fault)
         try:
@@ -552,9 +382,11 @@ class Emulator:
         except RefusalError as refusal:
             status = refusal.status
             payload = {"success": False, "errors": refusal.errors, "messages": [], "result": None}
+        except NotJsonError as error:
+            return Reply(error.status, error.body.encode(), {**_ray(), "Content-Type": "text/plain", **limits})
         if fault and replaced:
             return self._replacement(fault)
-        answered = {"Content-Type": "application/json", **limits, **(fault.headers if fault else {})}
+        answered = {**_ray(), "Content-Type": "application/json", **limits, **(fault.headers if fault else {})}
         return Reply(status, json.dumps(payload).encode(), answered)
 
     @staticmethod
@@ -563,11 +395,36 @@ class Emulator:
             return Reply(0, None, {})
         status = fault.status or 200
         if isinstance(fault.body, dict):
-            return Reply(status, json.dumps(fault.body).encode(), {"Content-Type": "application/json", **fault.headers})
+            headers = {**_ray(), "Content-Type": "application/json", **fault.headers}
+            return Reply(status, json.dumps(fault.body).encode(), headers)
         html = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
         body = html if fault.body is None else fault.body
         encoded = body if isinstance(body, bytes) else body.encode()
-        return Reply(status, encoded, {"Content-Type": "text/html", **fault.headers})
+        return Reply(status, encoded, {**_ray(), "Content-Type": "text/html", **fault.headers})
+
+    def _visit(self, host: str, fault: Fault | None) -> Reply:
+        """What a visitor of the site gets."""
+        site, zone = self.site_of(host), self.zone_of(host)
+        if fault and fault.replaces:
+            return self._replacement(fault)
+        if site.dark:
+            return Reply(0, None, {})
+        proxied = zone is None or zone.proxied
+        own = site.own_answer() if proxied else None
+        if own:
+            status, headers, text = own
+            return Reply(status, text.encode(), headers)
+        status = site.status() if callable(site.status) else site.status
+        if zone and proxied and site.cache_status not in FROM_CACHE and self._all_so(zone, site.dark_while):
+            status = site.dark_status
+        headers = site.marks(status) if proxied else site.headers
+        return Reply(status, site.body.encode(), {"Content-Type": "text/plain", **headers})
+
+    def _all_so(self, zone: Zone, attributes: dict[str, Any]) -> bool:
+        """Whether they are the zone's, as far as the edge knows."""
+        known, at = self.at_edge(zone)
+        values = {**vars(known), "ssl_mode": self.ssl_mode(known, at)}
+        return bool(attributes) and all(values[name] == value for name, value in attributes.items())
 
     def _conclude(self, exchange: Exchange, reply: Reply) -> None:
         exchange.status = reply.status or None
@@ -578,6 +435,12 @@ class Emulator:
         zone = self.zones.get(exchange.path.split("/")[2] if exchange.path.count("/") > 1 else "")
         if zone:
             exchange.aop_enabled, exchange.active = zone.aop_enabled, self.active(zone)
+            exchange.uncovered = [
+                association.hostname
+                for association in zone.associations.values()
+                if association.enabled
+                and self.status(zone.hostname_certificates[association.certificate_id]) != "active"
+            ]
 
     def _authenticate(self, headers: Any) -> Identity:
         authorization = headers.get("Authorization")
@@ -635,25 +498,24 @@ class Emulator:
     def _work(self, identity: Identity, exchange: Exchange, fault: Fault | None) -> dict[str, Any]:
         route, call = self._route(identity, exchange)
         zone, reading = call.zone, exchange.method == "GET"
-        read = route.handler if reading else self._find("GET", exchange.path)
+        unchanged = route.handler if reading else route.unchanged or self._find("GET", exchange.path)
         if fault and reading and fault.stale and zone.before:
-            result = route.handler(_Call(identity, call.query, None, zone.before, call.certificate_id))
-        elif fault and not reading and fault.ignore and read:
-            result = read(call)
+            result = route.handler(replace(call, zone=zone.before))
+        elif fault and not reading and fault.ignore and unchanged:
+            result = unchanged(call)
         else:
-            before = copy.copy(zone)
-            before.certificates = dict(zone.certificates)
-            before.compliance_modes = list(zone.compliance_modes)
-            before.before = None
+            before = zone.copy()
             result = route.handler(call)
             if not reading:
+                now = self.now()
+                zone.history = [past for past in zone.history if past[0] > now - self.edge_delay] + [(now, before)]
                 zone.before = before
-                if fault and fault.stale and read:
-                    result = read(_Call(identity, call.query, None, before, call.certificate_id))
-        envelope = {"success": True, "errors": [], "messages": []}
-        return {**envelope, **result} if isinstance(result, _Page) else {**envelope, "result": result}
+                if fault and fault.stale and unchanged:
+                    result = unchanged(replace(call, zone=before))
+        envelope = {"success": True, "errors": [], "messages": self.messages}
+        return {**envelope, **result} if isinstance(result, Page) else {**envelope, "result": result}
 
-    def _route(self, identity: Identity, exchange: Exchange) -> tuple[_Route, _Call]:
+    def _route(self, identity: Identity, exchange: Exchange) -> tuple[Route, Call]:
         path = exchange.path
         fitting = [route for route in self._routes if route.path.fullmatch(path)]
         if not fitting:
@@ -662,229 +524,23 @@ class Emulator:
         route = next((route for route in fitting if route.method == exchange.method), None)
         if route is None:
             raise RefusalError(405, 10405, "Method not allowed for this authentication scheme")
-        named = fitting[0].path.fullmatch(path)
-        parts = named.groupdict() if named else {}
+        named = route.path.fullmatch(path)
+        names = named.groupdict() if named else {}
         zone = Zone("")
-        if "zone" in parts:
-            found = self.zones.get(parts["zone"])
+        if "zone" in names:
+            found = self.zones.get(names["zone"])
             if found is None or not identity.sees(found):
-                raise RefusalError(403, 9109, "Unauthorized to access requested resource")
+                reading_it = path == f"/zones/{names['zone']}"
+                denied = "Invalid zone identifier" if reading_it else "Unauthorized to access requested resource"
+                raise RefusalError(403, 9109, denied)
             zone = found
-        if not identity.may(route.permission):
+        if not any(identity.may(permission) for permission in route.permissions):
             raise RefusalError(403, 10000, "Authentication error")
-        return route, _Call(identity, exchange.query, exchange.body, zone, parts.get("certificate", ""))
+        hostname_level = "/origin_tls_client_auth/hostnames/" in path
+        return route, Call(identity, exchange.query, exchange.body, zone, names, hostname_level)
 
-    def _find(self, method: str, path: str) -> Callable[[_Call], Any] | None:
+    def _find(self, method: str, path: str) -> Handler | None:
         return next((r.handler for r in self._routes if r.method == method and r.path.fullmatch(path)), None)
-
-    # -- the endpoints
-
-    def _make_routes(self) -> list[_Route]:
-        zone, aop = "/zones/{zone}", "/zones/{zone}/origin_tls_client_auth"
-        compliance, pqe = f"{zone}/settings/origin_tls_compliance_modes", f"{zone}/cache/origin_post_quantum_encryption"
-        table: list[tuple[str, str, str, Callable[[_Call], Any]]] = [
-            ("GET", "/zones", ZONE_READ, self._list_zones),
-            ("GET", zone, ZONE_READ, lambda call: call.zone.describe()),
-            ("GET", f"{zone}/settings/ssl", SETTINGS_READ, self._read_ssl),
-            ("GET", f"{zone}/settings/auto_origin_tls_kex", SETTINGS_READ, self._read_kex),
-            ("PATCH", f"{zone}/settings/auto_origin_tls_kex", SETTINGS_WRITE, self._write_kex),
-            ("GET", pqe, SETTINGS_READ, self._read_pqe),
-            ("PUT", pqe, SETTINGS_WRITE, self._write_pqe),
-            ("GET", compliance, SETTINGS_READ, self._read_compliance),
-            ("PUT", compliance, SETTINGS_WRITE, self._write_compliance),
-            ("PATCH", compliance, SETTINGS_WRITE, self._write_compliance),
-            ("DELETE", compliance, SETTINGS_WRITE, self._clear_compliance),
-            ("GET", aop, SSL_READ, self._list_certificates),
-            ("POST", aop, SSL_WRITE, self._upload),
-            ("GET", f"{aop}/settings", SSL_READ, lambda call: {"enabled": call.zone.aop_enabled}),
-            ("PUT", f"{aop}/settings", SSL_WRITE, self._enable),
-            ("GET", f"{aop}/{{certificate}}", SSL_READ, self._read_certificate),
-            ("DELETE", f"{aop}/{{certificate}}", SSL_WRITE, self._delete_certificate),
-        ]
-        patterns = {"{zone}": "(?P<zone>[0-9a-f]{32})", "{certificate}": "(?P<certificate>(?!settings$)[^/]{1,36})"}
-
-        def compiled(path: str) -> re.Pattern[str]:
-            for placeholder, pattern in patterns.items():
-                path = path.replace(placeholder, pattern)
-            return re.compile(path)
-
-        return [_Route(method, compiled(path), permission, handler) for method, path, permission, handler in table]
-
-    def _list_zones(self, call: _Call) -> _Page:
-        query = call.query
-        zones = [zone for zone in self.zones.values() if call.identity.sees(zone)]
-        if "name" in query:
-            operator, _colon, value = query["name"].rpartition(":")
-            matches: Callable[[str], bool] = {
-                "not_equal": lambda name: name != value,
-                "contains": lambda name: value in name,
-                "starts_with": lambda name: name.startswith(value),
-                "ends_with": lambda name: name.endswith(value),
-            }.get(operator, lambda name: name == value)
-            zones = [zone for zone in zones if matches(zone.name)]
-        if "status" in query:
-            zones = [zone for zone in zones if zone.status == query["status"]]
-        if "account.id" in query:
-            zones = [zone for zone in zones if zone.account_id == query["account.id"]]
-        page, per_page = _number(query.get("page", "1")), _number(query.get("per_page", "20"))
-        if page < 1 or not 5 <= per_page <= 50:  # how this is refused is assumed
-            raise RefusalError(400, 6003, "Invalid request", chain=(6100, "per_page must be 5..50, page at least 1"))
-        shown = zones[(page - 1) * per_page : page * per_page]
-        return _Page(
-            result=[zone.describe() for zone in shown],
-            result_info={
-                "page": page,
-                "per_page": per_page,
-                "count": len(shown),
-                "total_count": len(zones),
-                "total_pages": math.ceil(len(zones) / per_page),
-            },
-        )
-
-    @staticmethod
-    def _field(call: _Call, name: str, type_: type) -> Any:
-        """The one field that a setting takes; anything else in its place is refused (the code is assumed)."""
-        if not isinstance(call.body, dict) or not isinstance(call.body.get(name), type_):
-            raise RefusalError(400, 1007, f"Invalid value for zone setting: '{name}' ({type_.__name__}) is required")
-        return call.body[name]
-
-    @staticmethod
-    def _modified(zone: Zone, setting: str) -> None:
-        zone.modified_on = {**zone.modified_on, setting: _timestamp()}
-
-    def _read_ssl(self, call: _Call) -> dict[str, Any]:
-        return {"id": "ssl", "value": call.zone.ssl_mode, "editable": True, "modified_on": None}
-
-    def _read_kex(self, call: _Call) -> dict[str, Any]:
-        modified_on = call.zone.modified_on.get("kex", "2024-01-02T00:00:00.000000Z")
-        return {"id": "auto_origin_tls_kex", "enabled": call.zone.kex_enabled, "modified_on": modified_on}
-
-    def _write_kex(self, call: _Call) -> dict[str, Any]:
-        call.zone.kex_enabled = self._field(call, "enabled", bool)
-        self._modified(call.zone, "kex")
-        return self._read_kex(call)
-
-    def _value(self, zone: Zone, setting: str, id_: str, value: Any) -> dict[str, Any]:
-        answer = {"id": id_, "value": value, "editable": True}
-        return {**answer, "modified_on": zone.modified_on[setting]} if setting in zone.modified_on else answer
-
-    def _read_pqe(self, call: _Call) -> dict[str, Any]:
-        return self._value(call.zone, "pqe", "origin_pqe", call.zone.pqe_value)
-
-    def _write_pqe(self, call: _Call) -> dict[str, Any]:
-        value = self._field(call, "value", str)
-        if value not in ("preferred", "supported", "off"):
-            raise RefusalError(400, 1007, "Invalid value for zone setting origin_pqe")
-        call.zone.pqe_value = value
-        self._modified(call.zone, "pqe")
-        return self._read_pqe(call)
-
-    def _read_compliance(self, call: _Call) -> dict[str, Any]:
-        return self._value(call.zone, "compliance", self.compliance_id, call.zone.compliance_modes)
-
-    def _write_compliance(self, call: _Call) -> dict[str, Any]:
-        modes = self._field(call, "value", list)
-        unknown = [mode for mode in modes if not isinstance(mode, str) or mode not in COMPLIANCE_GROUPS]
-        if unknown:
-            raise RefusalError(400, 1007, f"Invalid value for zone setting origin_tls_cmpl: {unknown[0]}")
-        if modes and not set.intersection(*(COMPLIANCE_GROUPS[mode] for mode in modes)):
-            raise RefusalError(400, 1007, "Invalid value for zone setting origin_tls_cmpl: no algorithm is left")
-        call.zone.compliance_modes = sorted(set(modes))  # assumed: no order is promised
-        self._modified(call.zone, "compliance")
-        return self._read_compliance(call)
-
-    def _clear_compliance(self, call: _Call) -> dict[str, Any]:
-        call.zone.compliance_modes = []
-        self._modified(call.zone, "compliance")
-        return self._read_compliance(call)
-
-    def _describe(self, certificate: Certificate, status: str | None = None) -> dict[str, Any]:
-        return {
-            "id": certificate.id,
-            "certificate": certificate.pem(),
-            "issuer": certificate.parsed.issuer,
-            "signature": certificate.parsed.signature,
-            "serial_number": certificate.parsed.serial_number,
-            "expires_on": certificate.parsed.expires_on,
-            "uploaded_on": certificate.uploaded_on,
-            "status": status or self.status(certificate),
-        }
-
-    def _list_certificates(self, call: _Call) -> list[dict[str, Any]] | None:
-        known = [
-            certificate
-            for certificate in call.zone.certificates.values()
-            if self.now() - certificate.uploaded_at >= self.list_lag
-        ]
-        if not known:
-            return None  # a zone that never had a certificate, as far as the list knows
-        return [
-            self._describe(certificate)
-            for certificate in known
-            if self.status(certificate) not in ("pending_deletion", "deleted")  # assumed: a timed out one is back
-        ]
-
-    def _change(self, zone: Zone) -> None:
-        if self.now() - zone.changed_at < self.change_duration:
-            # the code is assumed
-            raise RefusalError(409, 1409, "Another change of this zone's client certificates is in progress")
-        zone.changed_at = self.now()
-
-    def _upload(self, call: _Call) -> dict[str, Any]:
-        body = call.body if isinstance(call.body, dict) else {}
-        pem, key = body.get("certificate"), body.get("private_key")
-        if not isinstance(pem, str) or not isinstance(key, str):
-            raise RefusalError(400, 1408, "Both 'certificate' and 'private_key' are required")
-        try:
-            label, der = _pem_blocks(pem)[0]
-            if label != "CERTIFICATE":
-                raise ValueError(label)
-            parsed = ParsedCertificate.from_der(der)
-        except (ValueError, IndexError):
-            raise RefusalError(400, 1408, "The certificate could not be parsed.") from None
-        if parsed.is_ca:
-            raise RefusalError(400, 1412, "Only a leaf certificate (CA:FALSE) may be uploaded.")
-        try:
-            objection = _check_private_key(key, parsed.public_key)
-        except (ValueError, IndexError):
-            objection = "The private key could not be parsed."
-        if objection:
-            raise RefusalError(400, 1407, objection)  # no code for this is on record
-        for other in call.zone.certificates.values():
-            if other.parsed.der == parsed.der and self.status(other) != "deleted":
-                raise RefusalError(400, 1406, "This certificate has already been submitted for this zone.")
-        self._change(call.zone)
-        # Only a deployment that takes no time at all is over by the time of the answer
-        status = "initializing" if self.deployment_delay else None
-        return self._describe(self.upload(call.zone, pem, key), status)
-
-    def _certificate(self, call: _Call) -> Certificate:
-        if call.certificate_id not in call.zone.certificates:
-            raise RefusalError(404, 1551, "No certificate with that id was found")
-        return call.zone.certificates[call.certificate_id]
-
-    def _read_certificate(self, call: _Call) -> dict[str, Any]:
-        return self._describe(self._certificate(call))
-
-    def _delete_certificate(self, call: _Call) -> dict[str, Any]:
-        certificate = self._certificate(call)
-        status = self.status(certificate)
-        if status == "deleted":
-            raise RefusalError(404, 1552, "The certificate has been deleted")
-        if status == "pending_deletion":
-            raise RefusalError(400, 1414, "The certificate is already being deleted")
-        if status in ("initializing", "pending_deployment"):  # assumed: it is pending from the start
-            raise RefusalError(400, 1434, "The certificate cannot be deleted while its deployment is pending")
-        self._change(call.zone)
-        # Not the object that a stale answer still shows
-        deleted = copy.copy(certificate)
-        deleted.deleted_at, deleted.deletion_times_out = self.now(), self.deletion_times_out
-        call.zone.certificates[certificate.id] = deleted
-        return self._describe(deleted, status="pending_deletion")
-
-    def _enable(self, call: _Call) -> dict[str, Any]:
-        call.zone.aop_enabled = self._field(call, "enabled", bool)
-        return {"enabled": call.zone.aop_enabled}
 
     # -- the test's own door
 
@@ -893,7 +549,8 @@ class Emulator:
 
         ``GET /emulator/journal`` lists the exchanges (private keys left out), ``DELETE`` empties it;
         ``POST /emulator/faults`` queues the Fault of its body; ``PATCH /emulator/settings`` sets attributes of the
-        emulator, ``PATCH /emulator/zones/{id}`` those of a zone; ``POST /emulator/zones`` adds a zone.
+        emulator, ``PATCH /emulator/zones/{id}`` those of a zone and ``PATCH /emulator/sites/{host}`` those of a site;
+        ``POST /emulator/zones`` adds a zone.
         """
         body = json.loads(raw) if raw else {}
         result: Any = None
@@ -905,8 +562,12 @@ class Emulator:
             self.faults.append(Fault(**body))
         elif (method, path) == ("POST", "/zones"):
             result = self.add_zone(**body).describe()
-        elif method == "PATCH" and (path == "/settings" or path[7:] in self.zones):
-            target: Emulator | Zone = self if path == "/settings" else self.zones[path[7:]]
+        elif method == "PATCH" and (path == "/settings" or path[7:] in self.zones or path.startswith("/sites/")):
+            target: Emulator | Zone | Site
+            if path == "/settings":
+                target = self
+            else:
+                target = self.zones[path[7:]] if path.startswith("/zones/") else self.site(path[7:])
             for name, value in body.items():
                 if not hasattr(target, name):
                     return Reply(400, json.dumps({"error": f"no attribute {name}"}).encode(), {})
@@ -916,12 +577,8 @@ class Emulator:
         return Reply(200, json.dumps({"result": result}).encode(), {"Content-Type": "application/json"})
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
-
-
-class _Page(dict[str, Any]):
-    """A result that comes with a result_info."""
+def _ray() -> dict[str, str]:
+    return {"CF-Ray": f"{secrets.token_hex(8)}-EMU"}
 
 
 def _without_key(exchange: Exchange) -> dict[str, Any]:
@@ -929,10 +586,6 @@ def _without_key(exchange: Exchange) -> dict[str, Any]:
     if isinstance(exchange.body, dict) and "private_key" in exchange.body:
         entry["body"] = {**exchange.body, "private_key": "(left out)"}
     return entry
-
-
-def _timestamp() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class _Server(ThreadingHTTPServer):
@@ -962,13 +615,13 @@ class _Handler(BaseHTTPRequestHandler):
             reason = HTTPStatus(reply.status).phrase
         except ValueError:
             reason = "Unknown"  # 520-527
-        headers = {"Content-Length": len(reply.body), "CF-Ray": f"{secrets.token_hex(8)}-EMU", **reply.headers}
+        headers = {"Content-Length": len(reply.body), **reply.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.close_connection = self.close_connection or reply.cut
-        sent = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
+        sent = reply.body[: len(reply.body) // 2] if reply.cut else b"" if self.command == "HEAD" else reply.body
         self.wfile.write(f"HTTP/1.1 {reply.status} {reason}\r\n{head}\r\n".encode() + sent)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - as http.server looks for them
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - as http.server looks for them
 
     def log_message(self, format: str, *args: object) -> None:
         """The journal is the log."""

@@ -15,16 +15,21 @@ import requests
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import ALL_PERMISSIONS, Emulator, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.emulator.api import (
+    AOP,
     COMPLIANCE,
     ENDPOINTS,
+    HOSTNAMES,
     PQE,
+    SETTINGS,
+    STORE,
+    STORE_CERTIFICATE,
     Api,
     Endpoint,
     chain,
     refusal,
     result,
 )
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
 EMAIL = "someone@example.com"
 EVERY_PERMISSION = frozenset(
@@ -39,11 +44,18 @@ of_every_endpoint_of_a_zone = pytest.mark.parametrize("endpoint", ENDPOINTS[1:],
 def call(emulator: Emulator, zone: Zone, client_certificate: Issued, other_certificate: Issued) -> Any:
     """Makes a call that nothing but its permissions can keep from working."""
     uploaded = emulator.upload(zone, client_certificate.pem)
+    free = emulator.upload(zone, client_certificate.pem, hostname_level=True)
+    used = emulator.upload(zone, issue("used").pem, hostname_level=True)
+    emulator.associate(zone, "www.example.com", used)
     upload = {"certificate": other_certificate.pem, "private_key": other_certificate.key_pem}
+    associate = {"config": [{"hostname": "shop.example.com", "cert_id": used.id, "enabled": True}]}
 
     def call(api: Api, endpoint: Endpoint) -> requests.Response:
-        body = upload if endpoint.method == "POST" else endpoint.body
-        return api(endpoint.method, endpoint.path, body, certificate=uploaded.id)
+        body = {("POST", AOP): upload, ("POST", STORE): upload, ("PUT", HOSTNAMES): associate}.get(
+            (endpoint.method, endpoint.path), endpoint.body
+        )
+        named = free if endpoint.path == STORE_CERTIFICATE else uploaded
+        return api(endpoint.method, endpoint.path, body, certificate=named.id)
 
     return call
 
@@ -117,7 +129,10 @@ def test_9109_token_is_not_scoped_to_the_zone(emulator: Emulator, zone: Zone, en
     other = emulator.add_zone("other.example")
     scoped = Api.with_token(emulator, zone, emulator.add_token(zones=[other]))
     assert refusal(call(scoped, endpoint)) == (403, [9109])
-    assert refusal(call(Api.with_token(emulator, zone, emulator.add_token(zones=[])), endpoint)) == (403, [9109])
+    refused = call(Api.with_token(emulator, zone, emulator.add_token(zones=[])), endpoint)
+    assert refusal(refused) == (403, [9109])
+    reading = (endpoint.method, endpoint.path) == ("GET", "/zones/{zone}")
+    assert (refused.json()["errors"][0]["message"] == "Invalid zone identifier") == reading
     result(call(Api.with_token(emulator, zone, emulator.add_token(zones=[other, zone])), endpoint))
 
 
@@ -137,6 +152,8 @@ def test_10000_permission_is_missing(emulator: Emulator, zone: Zone, endpoint: E
     assert zone.compliance_modes == []
     assert zone.pqe_value == "supported"
     assert len(emulator.active(zone)) == 1
+    assert (zone.ssl_mode, zone.global_aop_enabled) == ("full", False)
+    assert (len(zone.hostname_certificates), list(zone.associations)) == (2, ["www.example.com"])
 
 
 @pytest.mark.parametrize(
@@ -162,11 +179,17 @@ def test_7003_a_name_as_zone_id(api: Api, endpoint: Endpoint, wrong: str, call: 
 
 @pytest.mark.parametrize(
     "path",
-    ["/zones/{zone}/", "/zones/{zone}/settings/origin_tls_cmpl", "/zones/{zone}/settings/origin_pqe", "/nothing"],
+    ["/zones/{zone}/", "/zones/{zone}/settings/", "/zones/{zone}/origin_tls_client_auth/hostnames/a/b", "/nothing"],
 )
 def test_7003_no_such_route(api: Api, path: str) -> None:
-    """Also a path that is made of the id that a setting echoes."""
     assert refusal(api("GET", path)) == (400, [7003, 7000])
+
+
+@pytest.mark.parametrize("setting", ["origin_tls_cmpl", "origin_pqe", "nothing"])
+def test_1006_no_such_setting(api: Api, setting: str) -> None:
+    """Also a path that is made of the id that a setting echoes."""
+    assert refusal(api("GET", f"{SETTINGS}/{setting}")) == (400, [1006])
+    assert refusal(api("PATCH", f"{SETTINGS}/{setting}", {"value": "on"})) == (400, [1006])
 
 
 def test_7003_certificate_id_is_too_long(api: Api) -> None:
@@ -258,3 +281,23 @@ def test_zone(emulator: Emulator, api: Api) -> None:
     assert (described["type"], described["plan"]["name"]) == ("partial", "Free Website")
     assert described["account"] == {"id": zone.account_id, "name": zone.account_name}
     assert api.get("/zones", params={"name": "paused.example"}) == [described]
+
+
+@pytest.mark.parametrize("status", ["initializing", "pending", "active", "moved", "fromthefuture"])
+@pytest.mark.parametrize("paused", [False, True])
+def test_status_and_paused(emulator: Emulator, api: Api, zone: Zone, status: str, paused: bool) -> None:
+    other = emulator.add_zone("other.example")
+    zone.status, zone.paused = status, paused
+    described = api.get("/zones/{zone}")
+    assert (described["status"], described["paused"]) == (status, paused)
+    assert listed(api, status=status)[0] == [zone.name, *([other.name] if status == "active" else [])]
+    assert zone.proxied == ((status, paused) == ("active", False))
+
+
+def test_accounts(emulator: Emulator, api: Api, zone: Zone) -> None:
+    other = emulator.add_zone("other.example", account_id="f" * 32, account_name="Somebody & Sons")
+    accounts = {one["name"]: one["account"] for one in api.get("/zones")}
+    assert accounts[other.name] == {"id": "f" * 32, "name": "Somebody & Sons"}
+    assert accounts[zone.name] == {"id": zone.account_id, "name": "Example"}
+    assert listed(api, **{"account.name": "Somebody & Sons"})[0] == [other.name]
+    assert listed(api, **{"account.id": "f" * 32})[0] == [other.name]

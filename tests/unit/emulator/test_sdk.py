@@ -12,13 +12,23 @@ from typing import Any
 
 import pytest
 from cloudflare import APIResponseValidationError, BadRequestError, Cloudflare, NotFoundError
-from cloudflare.types.zones import SSL
+from cloudflare.types.origin_tls_client_auth import HostnameUpdateResponse
+from cloudflare.types.zones import SSL, TLSClientAuth
 from cryptography import x509
 from pydantic import ValidationError
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.unit.emulator.api import ENDPOINTS
+from ansible_collections.originsec.cloudflare.tests.unit.emulator.api import (
+    AUTOMATIC,
+    ENDPOINTS,
+    HOSTNAMES,
+    SETTINGS,
+    STORE_CERTIFICATE,
+)
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+
+BEYOND = {f"GET {SETTINGS}", f"GET {AUTOMATIC}", f"PATCH {AUTOMATIC}", f"GET {HOSTNAMES}"}
+"""What the SDK has no call for."""
 
 
 def strict(emulator: Emulator, **credentials: str) -> Cloudflare:
@@ -130,6 +140,29 @@ def test_ssl_origin_pull(sdk: Cloudflare, zone: Zone) -> None:
     assert sdk.zones.settings.get("ssl", zone_id=zone.id)
 
 
+@pytest.mark.parametrize("mode", ["off", "flexible", "full", "strict"])
+def test_ssl_is_written(sdk: Cloudflare, zone: Zone, mode: str) -> None:
+    edited: Any = sdk.zones.settings.edit("ssl", zone_id=zone.id, value=mode)
+    assert (edited.id, edited.value, edited.editable) == ("ssl", mode, True)
+    assert isinstance(edited.modified_on, datetime.datetime)
+    assert edited.model_extra == {"certificate_status": "active", "validation_errors": []}
+    read: Any = sdk.zones.settings.get("ssl", zone_id=zone.id)
+    assert (read.value, zone.ssl_mode) == (mode, mode)
+
+
+def test_global(sdk: Cloudflare, zone: Zone) -> None:
+    before: Any = sdk.zones.settings.get("tls_client_auth", zone_id=zone.id)
+    assert type(before) is TLSClientAuth
+    assert (before.value, before.editable, before.modified_on) == ("off", True, None)
+    edited: Any = sdk.zones.settings.edit("tls_client_auth", zone_id=zone.id, value="on")
+    assert type(edited) is TLSClientAuth
+    assert (edited.value, zone.global_aop_enabled) == ("on", True)
+    assert isinstance(edited.modified_on, datetime.datetime)
+    with pytest.raises(BadRequestError) as invalid:
+        sdk.zones.settings.edit("tls_client_auth", zone_id=zone.id, value="maybe")
+    assert [error.code for error in invalid.value.errors] == [1007]
+
+
 def test_certificates(sdk: Cloudflare, zone: Zone, client_certificate: Issued, other_certificate: Issued) -> None:
     resource = sdk.origin_tls_client_auth.zone_certificates
     ids = {}
@@ -179,6 +212,62 @@ def test_aop_settings(sdk: Cloudflare, zone: Zone) -> None:
     assert zone.aop_enabled
 
 
+def test_hostname_certificates(
+    sdk: Cloudflare, zone: Zone, client_certificate: Issued, other_certificate: Issued
+) -> None:
+    resource, auth = sdk.origin_tls_client_auth.hostname_certificates, sdk.origin_tls_client_auth
+    assert resource.list(zone_id=zone.id).result == []
+    first, second = (
+        some(resource.create(zone_id=zone.id, certificate=issued.pem, private_key=issued.key_pem))
+        for issued in (client_certificate, other_certificate)
+    )
+    assert (first.status, second.status) == ("initializing", "initializing")
+    listed = resource.list(zone_id=zone.id).result
+    assert [(one.id, one.status, one.model_extra) for one in listed] == [
+        (first.id, "active", {}),
+        (second.id, "active", {}),
+    ]
+    read = some(resource.get(some(first.id), zone_id=zone.id))
+    assert read.model_dump() == listed[0].model_dump()
+    assert x509.load_pem_x509_certificate(some(read.certificate).encode()) == client_certificate.certificate
+    assert read.serial_number == str(client_certificate.certificate.serial_number)
+    assert some(resource.delete(some(second.id), zone_id=zone.id)).status == "pending_deletion"
+    auth.hostnames.update(
+        zone_id=zone.id, config=[{"hostname": "a.example.com", "cert_id": some(first.id), "enabled": True}]
+    )
+    with pytest.raises(BadRequestError) as used:
+        resource.delete(some(first.id), zone_id=zone.id)
+    assert [error.code for error in used.value.errors] == [1433]
+
+
+def test_hostnames(sdk: Cloudflare, emulator: Emulator, zone: Zone, client_certificate: Issued) -> None:
+    resource = sdk.origin_tls_client_auth.hostnames
+    certificate = emulator.upload(zone, client_certificate.pem, hostname_level=True).id
+
+    def associate(enabled: bool | None, *hostnames: str) -> list[HostnameUpdateResponse]:
+        config: Any = [{"hostname": name, "cert_id": certificate, "enabled": enabled} for name in hostnames]
+        return resource.update(zone_id=zone.id, config=config).result
+
+    answer = associate(True, "b.example.com", "a.example.com")
+    assert [(one.hostname, one.cert_id, one.enabled, one.status, one.cert_status) for one in answer] == [
+        (name, certificate, True, "active", "active") for name in ("a.example.com", "b.example.com")
+    ]
+    assert {name for name, value in answer[0].model_dump().items() if value is None} == {"id", "private_key"}
+    assert answer[0].model_extra == {}
+    read = some(resource.get("a.example.com", zone_id=zone.id))
+    assert {**answer[0].model_dump(exclude={"id", "private_key"})} == read.model_dump()
+    assert read.expires_on == client_certificate.certificate.not_valid_after_utc
+    emulator.void_delay = emulator.association_delay = 60
+    assert [(one.enabled, one.status) for one in associate(False, "a.example.com")] == [(False, "pending_deployment")]
+    assert [(one.enabled, one.status) for one in associate(None, "a.example.com")] == [(None, "pending_deletion")]
+    emulator.advance(60)
+    with pytest.raises(NotFoundError) as void:
+        resource.get("a.example.com", zone_id=zone.id)
+    assert [error.code for error in void.value.errors] == [1553]
+    emulator.void_associations_stay = True
+    assert some(resource.get("a.example.com", zone_id=zone.id)).enabled is None
+
+
 def test_errors(sdk: Cloudflare, emulator: Emulator, zone: Zone, client_certificate: Issued) -> None:
     resource = sdk.origin_tls_client_auth.zone_certificates
     emulator.upload(zone, client_certificate.pem)
@@ -215,8 +304,32 @@ def test_every_endpoint(sdk: Cloudflare, emulator: Emulator, zone: Zone, client_
     aop.zone_certificates.delete(certificate, zone_id=id_)
     aop.settings.get(zone_id=id_)
     aop.settings.update(zone_id=id_, enabled=True)
+    sdk.zones.settings.edit("ssl", zone_id=id_, value="strict")
+    sdk.zones.settings.get("tls_client_auth", zone_id=id_)
+    sdk.zones.settings.edit("tls_client_auth", zone_id=id_, value="on")
+    store = aop.hostname_certificates
+    of_hostname = some(
+        some(store.create(zone_id=id_, certificate=client_certificate.pem, private_key=client_certificate.key_pem)).id
+    )
+    store.list(zone_id=id_)
+    store.get(of_hostname, zone_id=id_)
+    for enabled in (True, None):
+        aop.hostnames.update(
+            zone_id=id_, config=[{"hostname": "www.example.com", "cert_id": of_hostname, "enabled": enabled}]
+        )
+        if enabled:
+            aop.hostnames.get("www.example.com", zone_id=id_)
+    store.delete(of_hostname, zone_id=id_)
     driven = {f"{exchange.method} {exchange.path}" for exchange in emulator.journal}
-    table = {str(endpoint).replace("{zone}", id_).replace("{certificate}", certificate) for endpoint in ENDPOINTS}
+    table = {
+        str(endpoint).format(
+            zone=id_,
+            certificate=of_hostname if endpoint.path == STORE_CERTIFICATE else certificate,
+            hostname="www.example.com",
+        )
+        for endpoint in ENDPOINTS
+        if str(endpoint) not in BEYOND
+    }
     assert driven == table
     assert {exchange.status for exchange in emulator.journal} == {200}
     assert all(re.fullmatch(r"Cloudflare/Python .*", exchange.user_agent) for exchange in emulator.journal)
