@@ -119,21 +119,25 @@ cache_connection: ~/.cache/cloudflare-zones
 cache_timeout: 3600
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.module_utils.basic import missing_required_lib
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._client import VERSION, Client
+from ..module_utils._core import register_secrets
 from ..module_utils._errors import CloudflareError, InputError, MissingLibraryError, ResponseError
 from ..module_utils._module import pacing
-from ..module_utils._options import ascii_name, make_client_without_zone
+from ..module_utils._options import api_options, ascii_name, make_client_without_zone
+from ..module_utils._secrets import Secrets
+from ..plugin_utils._core import InventoryPlugin
 
 try:
     from ansible.template import trust_as_template
@@ -190,7 +194,7 @@ class Filters:
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:24]
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+class InventoryModule(InventoryPlugin):
     NAME = "originsec.cloudflare.zones"
 
     def verify_file(self, path: str) -> bool:
@@ -201,6 +205,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     ) -> None:
         """Refuse options that do not exist, which Ansible would ignore, and work out templates."""
         given = dict(direct or {})
+        self._know(given)
         known = self.option_definitions
         unknown = sorted(str(option) for option in given if option not in known)
         if unknown:
@@ -210,6 +215,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 given[option] = self.templar.template(given[option])
             except AnsibleError as error:
                 raise AnsibleParserError(f"The option {option} cannot be worked out: {error}") from None
+        self._know(given)
         for option in ("api_token", "api_key"):
             if isinstance(given.get(option), (Mapping, list)):  # Ansible would show it
                 raise AnsibleParserError(f"The option {option} must be a text.")
@@ -217,8 +223,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self.templar.available_variables = self._vars
-        self._read_config_data(path)
+        self._know({})
+        with self._without_secrets():
+            self._parse(path, cache)
+
+    def _parse(self, path: str, cache: bool) -> None:
+        self.read_options(path)
         try:
             zones = self._zones(path, cache)
         except MissingLibraryError as error:
@@ -229,12 +239,31 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for zone in self._one_of_each_name(zones):
             self._add(zone)
 
+    def _know(self, options: Mapping[str, Any]) -> None:
+        """Keep in mind what must not be shown, of these options and of the environment."""
+        self._secrets = Secrets(api_options(), options, os.environ)
+        register_secrets(self._secrets.registered)
+
+    @contextlib.contextmanager
+    def _without_secrets(self) -> Iterator[None]:
+        """Ansible's own errors may quote an option."""
+        try:
+            yield
+        except AnsibleError as error:
+            message = self._secrets.hide_in(str(error))
+            if message == str(error):
+                raise
+            raise AnsibleParserError(message) from None
+
+    def _warn(self, text: str) -> None:
+        self.display.warning(self._secrets.hide_in(text))
+
     def _zones(self, path: str, cache: bool) -> list[Zone]:
         """From the cache or the API."""
         options = self.get_options()
         client, filters, caching = make_client_without_zone(options), Filters(options), options["cache"]
         key = f"{self.get_cache_key(path)}_{filters.key(client)}"
-        zones: list[Zone] | None = self._cache.get(key) if caching and cache else None
+        zones: list[Zone] | None = self.cached(key) if caching and cache else None
         if zones is None:
             # By id, because a zone that is added meanwhile moves another one to the next page.
             listed = {
@@ -242,13 +271,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             }
             zones = [zone for zone in listed.values() if filters.let_through(zone)]
         if caching:
-            self._cache[key] = zones
+            self.keep(key, zones)
         for warning in pacing(client.waited):
-            self.display.warning(warning)
+            self._warn(warning)
         missing = sorted(filters.names - {zone["name"] for zone in zones})
         if missing or not zones:
             named = f" {', '.join(missing)}" if missing else ""
-            self.display.warning(
+            self._warn(
                 f"No zone{named} that these credentials can see passes the filters. "
                 "Does the token have the permission 'Zone Read', and include the zones?"
             )
@@ -265,7 +294,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 told = "; ".join(f"{z['id']} ({z['status']}, account {z['account_id']})" for z in chosen)
                 chosen = [zone for zone in chosen if zone["status"] == "active"]
                 outcome = f"The host is {chosen[0]['id']}" if len(chosen) == 1 else "No host is made of any of them"
-                self.display.warning(
+                self._warn(
                     f"There is more than one zone {name}: {told}. {outcome}. Set account_id or statuses to choose."
                 )
             yield from (zone for zone in chosen if len(chosen) == 1 and zone in namesakes)
@@ -278,18 +307,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return [zone] if zone["id"] else []
 
     def _add(self, zone: Zone) -> None:
-        name = _marked(zone["name"])
+        name: Any = _marked(zone["name"])
         self.inventory.add_host(name, group=GROUP)
         self.inventory.set_variable(name, "ansible_connection", trust_as_template("local"))
         interpreter = trust_as_template("{{ ansible_playbook_python }}")
         self.inventory.set_variable(name, "ansible_python_interpreter", interpreter)
         for field, variable in VARIABLES.items():
             self.inventory.set_variable(name, variable, _marked(zone[field]))
-        strict = self.get_option("strict")
-        variables = self.inventory.get_host(name).get_vars()
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), {}, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, name, strict=strict)
+        self.construct(name)
 
 
 def _zone(record: Mapping[str, Any]) -> Zone:

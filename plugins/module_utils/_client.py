@@ -222,13 +222,15 @@ class Client:
 def _check_proxy(url: str) -> None:
     """Refuse a proxy whose URL cannot be parsed: requests would quote it, and with it the password."""
     proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or ""
+    # Else part of a password would be taken for the host, and be quoted as such
+    usable = proxy.count("@") <= 1 and not re.search("[/?#].*@", proxy.partition("://")[2] or proxy)
     try:
-        usable = not proxy or bool(parse_url(proxy).host)
+        usable = usable and (not proxy or bool(parse_url(proxy).host))
     except HTTPError:
         usable = False
     if not usable:
         raise InputError(
-            "The proxy that the environment names (HTTPS_PROXY) cannot be parsed. It must look like "
+            "The proxy that the environment names (HTTPS_PROXY, ALL_PROXY) cannot be parsed. It must look like "
             "http://user:password@proxy.example:3128, and in user and password, /, ?, # and @ are %2F, %3F, %23, %40."
         )
 

@@ -12,15 +12,18 @@ The function never sees AnsibleModule, so that the same module can run in a proc
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 
 from ._client import Client
+from ._core import EarlyModule, asks_for_diff, register_secrets
 from ._errors import CloudflareError, MissingLibraryError
 from ._options import api_options, find_zone, make_client
+from ._secrets import Secrets, restored, withhold
 from ._setting import Setting
 
 
@@ -47,30 +50,41 @@ Run = Callable[[Params, Client, bool], Result]
 """From the options, the client and check mode to the outcome. Raises CloudflareError."""
 
 
-class _AnsibleModule(AnsibleModule):
-    def _log_invocation(self) -> None:
-        # The system's log is the first to get the options.
-        self.no_log_values.update(_texts_with_keys(self.params))
-        super()._log_invocation()
+class _AnsibleModule(EarlyModule):
+    """One that masks what it shows by our rules. options: the validated ones, with what was withheld from Ansible."""
 
+    def look_at(self, options: dict[str, Any]) -> None:
+        self.secrets = Secrets(self.argument_spec, options, os.environ)
+        self.withheld = withhold(self.argument_spec, options)
+        # Two ways, of which ansible-core has one: the system's log is the first to get the options
+        register_secrets(self.secrets.registered)
+        self.no_log_values.update(self.secrets.registered)
 
-def _texts_with_keys(params: Params) -> set[str]:
-    """The options that hold a private key, whichever they are: one may be given as part of something else."""
-    return {text for text in params.values() if isinstance(text, str) and "PRIVATE KEY-----" in text}
+    @property
+    def options(self) -> dict[str, Any]:
+        return restored(self.params, self.withheld)
+
+    def exit_json(self, **result: Any) -> None:
+        super().exit_json(**self._shown(result))
+
+    def fail_json(self, msg: str, **result: Any) -> None:
+        super().fail_json(**self._shown({"msg": msg, **result}))
+
+    def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        self.no_log_values.clear()  # which ansible-core < 2.22 would mask in the return values as well
+        return self.secrets.hide({"invocation": {"module_args": self.params}, **result})
 
 
 @dataclass(frozen=True)
 class Response:
     """What a module answers, in whichever process it ran.
 
-    result: the return values, with ``failed`` and ``msg`` where it failed. warnings: beside them. secrets: what is not
-    to be shown, beside the options that the argument spec hides. missing: whether a Python library is missing here; if
-    so, no request was made.
+    result: the return values, with ``failed`` and ``msg`` where it failed. warnings: beside them. missing: whether a
+    Python library is missing here; if so, no request was made.
     """
 
     result: Mapping[str, Any]
     warnings: Sequence[str] = ()
-    secrets: Collection[str] = ()
     missing: bool = False
 
 
@@ -92,30 +106,28 @@ class Module:
     def main(self) -> None:
         """Run in a process of its own."""
         module = _AnsibleModule(argument_spec=self.argument_spec, supports_check_mode=True)
-        response = self.respond(module.params, module.check_mode, module._diff)
-        module.no_log_values.update(response.secrets)
+        response = self.respond(module.options, module.check_mode, asks_for_diff(module))
         for warning in response.warnings:
-            module.warn(warning)
-        finish = module.fail_json if "failed" in response.result else module.exit_json
-        finish(**response.result)
+            module.warn(module.secrets.hide_in(warning))
+        if "failed" in response.result:
+            module.fail_json(**response.result)
+        module.exit_json(**response.result)
 
     def respond(self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient = make_client) -> Response:
         """Do the work. Never raises a CloudflareError; make_client: how to come by the client for the options."""
-        secrets = _texts_with_keys(params)
         try:
-            result, warnings = self.work(params, check_mode, diff, make_client, secrets)
+            result, warnings = self.work(params, check_mode, diff, make_client)
         except MissingLibraryError as error:
             missing = {"msg": missing_required_lib(error.library), "exception": error.import_traceback}
-            return Response({"failed": True, **missing}, secrets=secrets, missing=True)
+            return Response({"failed": True, **missing}, missing=True)
         except CloudflareError as error:
-            failure = {"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts}
-            return Response(failure, secrets=secrets)
-        return Response(result, warnings, secrets)
+            return Response({"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts})
+        return Response(result, warnings)
 
     def work(
-        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient, secrets: set[str]
+        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
-        """The return values, and what to warn of. What is not to be shown goes into secrets. Raises CloudflareError."""
+        """The return values, and what to warn of. Raises CloudflareError."""
         raise NotImplementedError
 
 
@@ -130,11 +142,9 @@ class CloudflareModule(Module):
         return {**api_options(), **self.spec}
 
     def work(
-        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient, secrets: set[str]
+        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
         client = make_client(params)
-        # One from the environment, or stripped of white space, is news to Ansible.
-        secrets.add(client.secret)
         waited = client.waited  # for the items before, which share the client
         outcome = self.run(params, client, check_mode)
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}

@@ -26,6 +26,7 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client
 from ._errors import InputError, MissingLibraryError, NotFoundError, ResponseError
 from ._posture import texts
+from ._secrets import KEY_VARIABLES, TOKEN_VARIABLES
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
@@ -192,8 +193,8 @@ def _credentials(params: Mapping[str, Any]) -> ApiToken | ApiKey:
     if token and key:
         raise InputError("Set either api_token or api_key with api_email, not both.")
     if not token and not key:
-        token = _variable("CLOUDFLARE_API_TOKEN", "CF_API_TOKEN")
-        key = "" if token else _variable("CLOUDFLARE_API_KEY")
+        token = _variable(*TOKEN_VARIABLES)
+        key = "" if token else _variable(*KEY_VARIABLES)
     if token:
         _check_header("API token (api_token, CLOUDFLARE_API_TOKEN)", token)
         return ApiToken(token)

@@ -25,13 +25,13 @@ from typing import Any, Callable, TypeVar
 
 from ._certificates import ClientCertificate, describe_server, load_client_certificate
 from ._client import VERSION
+from ._core import set_groups
 from ._errors import InputError, MissingLibraryError
 from ._pem import pem_blocks
 
 PYOPENSSL_IMPORT_ERROR: str | None = None
 try:
     from OpenSSL import SSL, crypto
-    from OpenSSL._util import lib
 except (ImportError, AttributeError):  # the latter where cryptography is too new for it
     PYOPENSSL_IMPORT_ERROR = traceback.format_exc()
 
@@ -108,9 +108,11 @@ class Target:
 
 
 def _require_pyopenssl() -> None:
-    found = not PYOPENSSL_IMPORT_ERROR and hasattr(SSL.Connection, "get_group_name")
-    if not found or not hasattr(lib, "SSL_CTX_set1_curves_list") or not _set_groups(_context(), _BOTH):
-        raise MissingLibraryError(_LIBRARY, PYOPENSSL_IMPORT_ERROR)
+    usable = not PYOPENSSL_IMPORT_ERROR and hasattr(SSL.Connection, "get_group_name")
+    with contextlib.suppress(ImportError, AttributeError):
+        if usable and set_groups(_context(), _BOTH):
+            return
+    raise MissingLibraryError(_LIBRARY, PYOPENSSL_IMPORT_ERROR)
 
 
 def _host(text: str, option: str) -> str:
@@ -157,11 +159,6 @@ def _context(client: ClientCertificate | None = None) -> SSL.Context:
             for certificate in chain:
                 context.add_extra_chain_cert(certificate)
     return context
-
-
-def _set_groups(context: SSL.Context, groups: str) -> bool:
-    """Whether OpenSSL knows them; pyOpenSSL has no function of its own for it."""
-    return bool(lib.SSL_CTX_set1_curves_list(context._context, groups.encode()))
 
 
 @dataclass
@@ -362,7 +359,7 @@ class _Edge:
     def connect(self, groups: str, client: ClientCertificate | None = None, ask: bool = True) -> _Seen:
         """ask: whether to see what becomes of a request, where the origin asks for a client certificate."""
         context = _context(client)
-        _set_groups(context, groups)
+        set_groups(context, groups)
         seen = _Seen()
         deadline = time.monotonic() + self._target.timeout
         try:

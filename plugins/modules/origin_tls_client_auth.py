@@ -71,6 +71,8 @@ options:
     description:
       - Whether to remove all other certificates of the zone, once O(certificate) is active. Cloudflare advises to keep
         one, and presents the one that was deployed last.
+      - After an upload, Cloudflare's list is read until it shows the upload, since it may lack others as well. A
+        certificate that another run uploaded after that is left to that run, with a warning.
     type: bool
     default: false
   wait:
@@ -81,9 +83,9 @@ options:
     default: true
   wait_timeout:
     description:
-      - How many seconds to wait at most until O(certificate) is active, until Cloudflare lets go of a deleted twin of
-        it, and until a certificate can be removed whose deployment is pending. An upload that may or may not have
-        been done is looked for, and repeated, for as long.
+      - How many seconds to wait at most until O(certificate) is active, until Cloudflare's list shows it, until
+        Cloudflare lets go of a deleted twin of it, and until a certificate can be removed whose deployment is pending.
+      - Time for which the rate limit holds requests back does not count.
     type: int
     default: 300
 requirements:

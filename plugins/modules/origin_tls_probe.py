@@ -248,7 +248,7 @@ class ProbeModule(Module):
     """One that speaks to an origin, and not to Cloudflare."""
 
     def work(
-        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient, secrets: set[str]
+        self, params: Params, check_mode: bool, diff: bool, make_client: MakeClient
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
         target = Target.from_options(params)
         return {"changed": False, **probe(target)}, target.client.warnings if target.client else ()

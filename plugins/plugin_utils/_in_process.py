@@ -22,33 +22,27 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from functools import partial
 from types import ModuleType
 from typing import Any
 
-from ansible.module_utils.common import json as ansible_json
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.plugins.filter import core, mathstuff
 from ansible.plugins.test import core as test_core
 from ansible.utils.display import Display
 
 from ..module_utils._client import Client
+from ..module_utils._core import register_secrets, validation_notes
 from ..module_utils._module import Module, Params, Response
 from ..module_utils._options import api_options, given, make_client
+from ..module_utils._secrets import Secrets, restored, withhold
+from ._core import Action
 
 SWITCH = "originsec_cloudflare_in_process"
 
-if hasattr(ansible_json, "get_module_encoder"):  # ansible-core >= 2.19
-    _ENCODER = ansible_json.get_module_encoder("legacy", ansible_json.Direction.CONTROLLER_TO_MODULE)
-else:
-    _ENCODER = partial(ansible_json.AnsibleJSONEncoder, vault_to_text=True)
 
-
-class InProcessAction(NormalAction):
+class InProcessAction(Action):
     """What Ansible would do anyway, but in this process where that comes to the same.
 
     imported_once: what workers need besides. Filters and tests are what the templates of most tasks need, and take each
@@ -60,7 +54,7 @@ class InProcessAction(NormalAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
-        self._task.args = self._arguments(task_vars)
+        self.arguments = self._meant(task_vars)
         obstacle = self._obstacle(task_vars)
         if not obstacle:
             with self._environment(), warnings.catch_warnings():
@@ -70,28 +64,28 @@ class InProcessAction(NormalAction):
             if result is not None:
                 return result
             obstacle = "a Python library is missing here"
-        Display().vvv(f"{self._task.action} runs as a module, since {obstacle}.", host=self._play_context.remote_addr)
+        Display().vvv(f"{self.action} runs as a module, since {obstacle}.", host=self.host)
         module_result: dict[str, Any] = super().run(tmp, task_vars)
         return module_result
 
-    def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def _meant(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """The task's options; a task that names no zone takes the one that the inventory plugin has given its host."""
         spec = self.module.argument_spec
-        arguments = given(self._task.args, spec)
+        arguments = given(self.arguments, spec)
         if "zone_id" in spec and not {"zone_id", "zone_name", "zone"}.intersection(arguments):
-            zone_id = self._templar.template(task_vars.get("cloudflare_zone_id"))
+            zone_id = self.templated(task_vars.get("cloudflare_zone_id"))
             arguments.update({"zone_id": zone_id} if zone_id else {})
         return arguments
 
     def _obstacle(self, task_vars: Mapping[str, Any]) -> str:
         """Why this process must not do it, in words; empty where it may."""
-        if self._connection.transport != "local":
-            return f"the connection is {self._connection.transport}, not local"
-        if self._connection.become:
+        if self.transport != "local":
+            return f"the connection is {self.transport}, not local"
+        if self.becomes:
             return "it is to become another user"
-        if self._task.async_val:
+        if self.runs_asynchronously:
             return "it is to run asynchronously"
-        if not boolean(self._templar.template(task_vars.get(SWITCH, True)), strict=False):
+        if not boolean(self.templated(task_vars.get(SWITCH, True)), strict=False):
             return f"{SWITCH} is off"
         if sys.platform == "darwin":
             return "macOS ends a forked process that looks up the system's proxies"
@@ -99,10 +93,11 @@ class InProcessAction(NormalAction):
 
     def _run_in_process(self, task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
         """The result as the module would give it, or None where a Python library is missing for that."""
-        told: dict[str, Any] = {}  # beside the options, as a module is told
-        self._update_module_args(self._task.action, told, task_vars)
-        options = json.loads(json.dumps(self._task.args, cls=_ENCODER))
-        validation = ArgumentSpecValidator(self.module.argument_spec).validate(options)
+        told, options, spec = self.told(task_vars), self.options(), self.module.argument_spec
+        secrets = Secrets(spec, options, os.environ)
+        register_secrets(secrets.registered)
+        withheld = withhold(spec, options)
+        validation = ArgumentSpecValidator(spec).validate(options)
         params = {**options, **validation.validated_parameters}
         if validation.error_messages:
             message = validation.errors.msg
@@ -110,39 +105,34 @@ class InProcessAction(NormalAction):
                 message = f"Unsupported parameters for ({told['_ansible_module_name']}) module: {message}"
             response = Response({"failed": True, "msg": message})
         else:
-            response = self.module.respond(params, told["_ansible_check_mode"], told["_ansible_diff"], _shared_client)
+            response = self.module.respond(
+                restored(params, withheld), told["_ansible_check_mode"], told["_ansible_diff"], _shared_client
+            )
         if response.missing:
             return None
+        aliases, deprecations = validation_notes(validation)
         notes = [
-            *(f"Both option {one['option']} and its alias {one['alias']} are set." for one in validation._warnings),
+            *(f"Both option {one['option']} and its alias {one['alias']} are set." for one in aliases),
             *response.warnings,
         ]
         result = {**response.result, **({"warnings": notes} if notes else {})}
-        if validation._deprecations:
-            result["deprecations"] = validation._deprecations
+        if deprecations:
+            result["deprecations"] = deprecations
         if told.get("_ansible_inject_invocation", True):  # ansible-core < 2.21 does not ask
             result["invocation"] = {"module_args": params}
-        return _masked(result, {*validation._no_log_values, *response.secrets})
+        # In plain types, as it would come from another process
+        return secrets.hide(json.loads(json.dumps(result)))
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:
         """The variables of the ``environment:`` keyword, in this process for as long as it lasts."""
-        overlay: dict[str, Any] = {}
-        self._compute_environment_string(overlay)
-        before = dict(os.environ)
-        os.environ.update({str(name): str(value) for name, value in overlay.items()})
+        overlay, before = self.variables(), dict(os.environ)
+        os.environ.update(overlay)
         try:
             yield
         finally:
             os.environ.clear()
             os.environ.update(before)
-
-
-def _masked(result: Mapping[str, Any], secrets: set[str]) -> dict[str, Any]:
-    """Without the secrets, and in plain types, as it would come from another process."""
-    plain: dict[str, Any] = json.loads(json.dumps(result))
-    flags = {name: value for name, value in plain.items() if value is None or isinstance(value, bool)}
-    return {**remove_values(plain, secrets), **flags}
 
 
 _last: tuple[Any, Client] | None = None
