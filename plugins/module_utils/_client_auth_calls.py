@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ._certificates import ClientCertificate
@@ -88,8 +91,9 @@ class ClientAuthCalls:
         as often as any other request: if it was done after all, Cloudflare refuses the second one as a duplicate.
         """
         body = {"certificate": certificate.pem, "private_key": certificate.private_key}
-        # A certificate of this run's, or perhaps of this run's; else it was there all along, and only the list lagged.
-        ours = False
+        # Whether a response said that it was done, or none that it was not; else it was there all along, and the list
+        # lagged.
+        ours = perhaps = False
         while_refused = Patience(self.client, seconds=self.wait_timeout)
         after_failures = Patience(self.client, times=self.client.retries)
         record: Record | None = None
@@ -103,18 +107,21 @@ class ClientAuthCalls:
                     exists = _EXISTS in error.codes
                     if not exists and not error.may_be_done:
                         raise
-                    ours = ours or error.may_be_done
+                    perhaps = perhaps or error.may_be_done
                     record = self._look_for(certificate, while_refused if exists else None)
                     if not record and (last if exists else not after_failures.pause()):
                         raise
         except CloudflareError as error:
-            if not ours:
+            if not perhaps:
                 raise
             message = (
                 f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run again, "
                 "which finds it, or uploads it."
             )
-            raise CloudflareError(message, status=error.status, codes=error.codes) from error
+            unknown = CloudflareError(message, status=error.status, codes=error.codes)
+            unknown.may_be_done = True
+            raise unknown from error
+        ours = ours or (perhaps and not self.was_there(record))
         if ours:
             self.uploaded.add(str(record.id))
             self.deleted.discard(str(record.id))  # one that was deleted may come back under its id
@@ -132,6 +139,28 @@ class ClientAuthCalls:
             record = State(False, self.records()).present(certificate.fingerprint)
             if record or not patience or time.monotonic() >= twin_gone_at or not patience.pause():
                 return record
+
+    def find_uploaded(self, certificate: ClientCertificate, known: Collection[str | None]) -> Record | None:
+        """An upload that was cut off, in the list, which may lag; None if it is not shown for a minute.
+
+        known: the ids that the list showed before.
+        """
+        patience = Patience(self.client, min(_LIST_LAG_SECONDS, self.wait_timeout))
+        while True:
+            for record in self.records():
+                if record.exists and record.fingerprint == certificate.fingerprint and record.id not in known:
+                    return record
+            if not patience.pause():
+                return None
+
+    def was_there(self, record: Record) -> bool:
+        """Whether it was uploaded before the first request, by Cloudflare's clock, or nobody can tell."""
+        try:
+            uploaded = datetime.datetime.strptime(f"{str(record.uploaded_on)[:19]}+0000", "%Y-%m-%dT%H:%M:%S%z")
+            began = email.utils.parsedate_to_datetime(str(self.client.first_date))
+            return uploaded < began - datetime.timedelta(seconds=1)  # for clocks that do not quite agree
+        except (TypeError, ValueError):
+            return True
 
     def execute(self, step: Step, state: State) -> State:
         """Take the step, and return the state after it."""
@@ -227,6 +256,8 @@ DEPLOYMENT_SECONDS = 2.1
 """A deployment typically takes two, and to look earlier would only cost a request."""
 _DELETION_SECONDS = 10.0
 """For which Cloudflare typically keeps refusing to take a deleted certificate again."""
+_LIST_LAG_SECONDS = 60
+"""For which an upload of unknown outcome is looked for in a list that may lag some tens of seconds."""
 
 
 class Patience:

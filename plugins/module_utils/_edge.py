@@ -39,6 +39,8 @@ _DARK = frozenset({495, 496, *range(520, 528), 530})
 _CERTIFICATE_TEXT = re.compile("No required SSL certificate was sent|The SSL certificate error")
 
 _TIMEOUT_SECONDS = 30
+_SHORTEST_PAUSE_SECONDS = 1
+"""While an answer has to hold, whatever the delay."""
 _ENOUGH_BYTES = 2048
 _QUOTED_CHARACTERS = 120
 
@@ -122,9 +124,9 @@ class Verification:
             start=clean(text),
         )
 
-    def pull_all(self) -> dict[str, Pull]:
-        """Every URL, by its name; one that is dark is pulled again before it counts as that."""
-        return {url: self._patiently(url, None, self.retries)[0] for url in self.urls}
+    def pull_all(self, before: Mapping[str, Pull] | None = None) -> dict[str, Pull]:
+        """Every URL, by its name; one that is dark, or worse off than before, is pulled again before it counts."""
+        return {url: self._patiently(url, (before or {}).get(url), self.retries)[0] for url in self.urls}
 
     def settled(self, before: Mapping[str, Pull]) -> dict[str, Pull]:
         """Every URL once its answer has held, or the one that went dark.
@@ -148,7 +150,7 @@ class Verification:
             left = holds_from + self.settle - time.monotonic()
             if rounds >= 2 and left <= 0:
                 return last
-            time.sleep(min(max(left, 0.0), self.delay) if rounds >= 2 else min(self.settle, self.delay))
+            time.sleep(min(max(left, 0.0), max(self.delay, _SHORTEST_PAUSE_SECONDS)))
 
     def _patiently(self, url: str, before: Pull | None, tries: int) -> tuple[Pull, int]:
         """The pull, repeated while it is dark and tries are left; and how many of them were used."""

@@ -13,9 +13,6 @@ timeout of a task or a signal ends the play between two of them.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import email.utils
-import re
 import signal
 import threading
 import time
@@ -60,8 +57,6 @@ if TYPE_CHECKING:
     from ._probe import Target
 
 _INACTIVE = ("initializing", "pending", "moved")
-_LIST_LAG_SECONDS, _LOOK_AGAIN_SECONDS = 60, 2
-"""For how long an upload of unknown outcome is looked for in a list that may lag some tens of seconds."""
 
 
 class HardeningError(CloudflareError):
@@ -96,6 +91,7 @@ class Wanted:
             posture = replace(posture, fingerprints=(certificate.fingerprint,))
         elif not posture.fingerprints and str(params.get("private_key") or "").strip() and not params.get("only"):
             raise InputError("private_key needs certificate beside it.")
+        _refuse(posture, certificate)
         urls = texts(params["verify_urls"], "verify_urls")
         return cls(
             posture,
@@ -133,6 +129,21 @@ def _certificate(params: Mapping[str, Any], check_mode: bool) -> tuple[ClientCer
         note = "private_key was not given, so it was not checked that it belongs to certificate and can be decrypted."
         return certificate, (*certificate.warnings, note)
     raise InputError("certificate needs private_key beside it, since Cloudflare has to present it.")
+
+
+def _refuse(posture: Posture, certificate: ClientCertificate | None) -> None:
+    """What would not be right afterwards, whatever the zone is like now."""
+    if posture.ssl_mode and posture.required_ssl_modes and posture.ssl_mode not in posture.required_ssl_modes:
+        raise InputError(
+            f"ssl_mode is {posture.ssl_mode}, and {either(posture.required_ssl_modes)} is asked for "
+            "(required_ssl_modes): change one of them. Nothing was changed."
+        )
+    days = certificate.description["days_remaining"] if certificate else None
+    if certificate and too_few_days(days, posture.min_days_remaining):
+        raise InputError(
+            f"certificate expires in {days} {'day' if days == 1 else 'days'}, and {posture.days_in_words()} are asked "
+            "for (min_days_remaining): renew it. Nothing was changed."
+        )
 
 
 def _origins(params: Mapping[str, Any], certificate: ClientCertificate | None) -> tuple[Target, ...]:
@@ -197,15 +208,22 @@ class _SetSetting:
 
 @dataclass
 class _SetSslMode(_SetSetting):
-    """automatic: whether Automatic SSL/TLS was on, which puts a mode back that somebody writes."""
+    """automatic: whether Automatic SSL/TLS is on, which puts a mode back that somebody writes."""
 
-    automatic: bool = False
+    automatic: bool
+
+    @property
+    def todo(self) -> str:
+        return f"{super().todo}{', and then Automatic SSL/TLS to on' if self.automatic else ''}"
 
     def execute(self, zone: _Zone) -> bool:
-        self.automatic = is_ssl_automatic(zone.client, zone.id)
         if self.automatic:
             SSL_AUTOMATIC_MODE.write(zone.client, zone.id, "custom")
-        return super().execute(zone)
+        try:
+            return super().execute(zone)
+        except CloudflareError as error:
+            error.may_be_done = error.may_be_done or self.automatic  # which is off by now
+            raise
 
     def undo(self, zone: _Zone) -> None:
         super().undo(zone)
@@ -215,12 +233,11 @@ class _SetSslMode(_SetSetting):
 
 @dataclass
 class _Upload:
-    """known: the ids before. record: None while nobody knows whether it was done. ours: whether this run did it."""
+    """known: the ids before. record: None while nobody knows whether it was done."""
 
     step: Upload
     known: frozenset[str | None]
     record: Record | None = None
-    ours: bool = False
     aspect: str = "certificate"
     what: str = "Upload the client certificate"
 
@@ -231,32 +248,23 @@ class _Upload:
         return f"remove the certificate with the fingerprint {self.step.certificate.fingerprint}, if the zone has it"
 
     def execute(self, zone: _Zone) -> bool:
-        done = len(zone.calls.done)
         self.record = zone.calls.upload(self.step.certificate)
-        self.ours = len(zone.calls.done) > done
         zone.state = zone.state.with_record(self.record)
-        return self.ours
+        return self.record.uploaded_here
 
     def undo(self, zone: _Zone) -> None:
         if self.record is None:
-            self.record = self._look(zone)
-            self.ours = not _older(self.record, zone.client.first_date)
-        # A certificate that was there before is never deleted.
-        if self.ours:
-            zone.calls.delete(str(self.record.id))
-            zone.state = zone.state.without(self.record.id)
-
-    def _look(self, zone: _Zone) -> Record:
-        """The upload of unknown outcome, in a list that may lag."""
-        give_up_at = time.monotonic() + min(_LIST_LAG_SECONDS, zone.calls.wait_timeout)
-        while True:
-            for record in zone.calls.records():
-                same = record.exists and record.fingerprint == self.step.certificate.fingerprint
-                if same and record.id not in self.known:
-                    return record
-            if time.monotonic() >= give_up_at:
+            found = zone.calls.find_uploaded(self.step.certificate, self.known)
+            if found is None:
                 raise CloudflareError("whether it was uploaded is not known, and Cloudflare's list does not show it")
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            self.record = replace(found, uploaded_here=not zone.calls.was_there(found))
+        # A certificate that was there before is never deleted.
+        if not self.record.uploaded_here:
+            return
+        if zone.may_be_enabled and not zone.state.without(self.record.id).works:
+            raise CloudflareError("Authenticated Origin Pulls may still be enabled, with nothing else to present")
+        zone.calls.delete(str(self.record.id))
+        zone.state = zone.state.without(self.record.id)
 
 
 @dataclass
@@ -278,34 +286,46 @@ class _Enable:
         return True
 
     def undo(self, zone: _Zone) -> None:
+        zone.may_be_enabled = True
         zone.state = zone.calls.execute(Enable(self.found), zone.state)
+        zone.may_be_enabled = self.found
 
 
 @dataclass
-class _CannotBeUndone:
-    """A wait, or the deletion of a certificate that no origin accepts: one that has expired or never worked."""
+class _Wait:
+    """Until the certificate is active, before the edge is to present it."""
 
-    step: Step
-    what: str
+    step: AwaitActive
     aspect: str = "certificate"
+    what: str = "Wait until the client certificate is active"
     todo: str = ""
 
     def execute(self, zone: _Zone) -> bool:
         zone.state = zone.calls.execute(self.step, zone.state)
-        return isinstance(self.step, Delete)
+        return False
+
+    def undo(self, zone: _Zone) -> None:
+        """Nothing was changed."""
+
+
+@dataclass
+class _Remove:
+    """Of a certificate that no origin accepts, and that is in the way: one that has expired or never worked."""
+
+    step: Delete
+    aspect: str
+    todo: str = ""
+
+    @property
+    def what(self) -> str:
+        return f"Remove the certificate {self.step.certificate_id}, which no origin accepts"
+
+    def execute(self, zone: _Zone) -> bool:
+        zone.state = zone.calls.execute(self.step, zone.state)
+        return True
 
     def undo(self, zone: _Zone) -> None:
         """Nothing: what is gone is gone."""
-
-
-def _older(record: Record, first_date: str | None) -> bool:
-    """Whether a certificate was uploaded before the run began, by Cloudflare's clock."""
-    try:
-        uploaded = datetime.datetime.fromisoformat(re.sub(r"(\.\d{1,6})?\d*Z$", r"\1+00:00", str(record.uploaded_on)))
-        began = email.utils.parsedate_to_datetime(str(first_date))
-        return uploaded < began - datetime.timedelta(seconds=1)  # the header has no fractions
-    except (TypeError, ValueError):
-        return False
 
 
 def _in_words(value: Any) -> str:
@@ -314,7 +334,8 @@ def _in_words(value: Any) -> str:
     return listed(value) if isinstance(value, (list, tuple)) else str(value)
 
 
-# Raised SSL modes come first and lowered ones last, so that the connection is never weaker than before or afterwards.
+# What strengthens the connection comes before the client certificates, and what weakens it after them, so that it is
+# never weaker than before or afterwards.
 _SETTINGS: dict[str, Setting] = {
     "ssl_mode": SSL_MODE,
     "auto_origin_tls_kex": AUTO_ORIGIN_TLS_KEX,
@@ -341,7 +362,8 @@ def _wanted_value(posture: Posture, aspect: str) -> Any:
 class _Zone:
     """A zone in a transaction: found, by aspect, and state are what is so now, as far as it is known.
 
-    name: blank until it is known. reads_client_auth: whether state was read.
+    name: blank until it is known. reads_client_auth: whether state was read. may_be_enabled: whether Authenticated
+    Origin Pulls are, as far as an undo could not find out.
     """
 
     client: Client
@@ -351,6 +373,7 @@ class _Zone:
     found: dict[str, Any] = field(default_factory=dict)
     state: State = field(default_factory=lambda: State(False, ()))
     reads_client_auth: bool = False
+    may_be_enabled: bool = False
 
     def facts(self) -> dict[str, Any]:
         """As ``origin_tls`` of the module origin_tls_info, without PEM."""
@@ -432,12 +455,15 @@ class _Transaction:
     def run(self) -> Report:
         """Read and judge; in check mode, foresee; else change, verify and clean up, or put everything back."""
         zone, wanted = self._zone, self._wanted
+        zone.client.first_date = None  # a client serves many zones
         try:
             self._read()
+            self._judge()
             changes, superseded = self._plan()
             if changes or superseded or wanted.origins:
                 self._read_zone(refuse_inactive=bool(changes or superseded))
-            self._judge()
+            if wanted.posture.exclusive is None and not self._verification.urls:
+                superseded = []
             self._probe()
             if changes or superseded:
                 (self._foresee if self._check_mode else self._change)(changes, superseded)
@@ -515,10 +541,14 @@ class _Transaction:
         for aspect, setting in _SETTINGS.items():
             found, wanted = zone.found.get(aspect), _wanted_value(posture, aspect)
             if wanted is not None and not setting.same(found, wanted):
-                kind = _SetSslMode if aspect == "ssl_mode" else _SetSetting
-                changes[aspect] = kind(aspect, setting, found, wanted)
-        last: list[Change] = [changes.pop(aspect) for aspect in ("global_client_auth",) if aspect in changes]
-        mode = changes.get("ssl_mode")
+                changes[aspect] = _SetSetting(aspect, setting, found, wanted)
+                if aspect == "ssl_mode":
+                    automatic = is_ssl_automatic(zone.client, zone.id)
+                    changes[aspect] = _SetSslMode(aspect, setting, found, wanted, automatic)
+        last: list[Change] = []
+        shared, mode = changes.get("global_client_auth"), changes.get("ssl_mode")
+        if shared and shared.wanted == "off":
+            last.append(changes.pop("global_client_auth"))
         if mode and _strength(mode.wanted) < _strength(mode.found):
             last.append(changes.pop("ssl_mode"))
         steps, superseded = self._client_auth_plan() if posture.manages_client_auth else ([], [])
@@ -541,7 +571,21 @@ class _Transaction:
             return steps, []
         for step in steps:
             state = step.preview(state)
-        return steps, [one for one in plan(state, wanted.client_auth(exclusive=True)) if isinstance(one, Delete)]
+        superseded = [one for one in plan(state, wanted.client_auth(exclusive=True)) if isinstance(one, Delete)]
+        if superseded and wanted.posture.exclusive is None and not self._presents_wanted(state):
+            self._leave_superseded("the edge does not present the wanted one")
+            return steps, []
+        return steps, superseded
+
+    def _presents_wanted(self, state: State) -> bool:
+        """Whether what the origins are shown is the wanted certificate, so that they can prove that they take it."""
+        presented = state.in_use()
+        return state.enabled and presented is not None and self._wanted.client_auth(exclusive=True).matches(presented)
+
+    def _leave_superseded(self, why: str) -> None:
+        self._report.warnings.append(
+            f"Superseded certificates were left, since nothing has proved that the origin takes the wanted one: {why}."
+        )
 
     @property
     def _exclusive(self) -> bool:
@@ -558,28 +602,22 @@ class _Transaction:
         if isinstance(step, Enable):
             return _Enable(step, state.enabled)
         if isinstance(step, AwaitActive):
-            return _CannotBeUndone(step, "Wait until the client certificate is active")
-        certificate_id = getattr(step, "certificate_id", None)
-        return _CannotBeUndone(step, f"Remove the certificate {certificate_id}, which no origin accepts")
+            return _Wait(step)
+        if not isinstance(step, Delete):
+            raise TypeError(step)
+        wanted = self._wanted.certificate
+        ours = [record for record in state.records if record.id == step.certificate_id and wanted]
+        same = any(wanted and record.fingerprint == wanted.fingerprint for record in ours)
+        return _Remove(step, "certificate" if same else "superseded")
 
     def _judge(self) -> None:
         """Refuse what reading tells, before anything is written."""
-        wanted, posture = self._wanted, self._wanted.posture
-        mode = posture.ssl_mode or self._zone.found["ssl_mode"]
-        problems = []
-        if posture.required_ssl_modes and mode not in posture.required_ssl_modes:
-            problems.append(
+        posture, mode = self._wanted.posture, self._zone.found["ssl_mode"]
+        if not posture.ssl_mode and posture.required_ssl_modes and mode not in posture.required_ssl_modes:
+            raise UnsafeError(
                 f"The SSL mode is {mode}, and {either(posture.required_ssl_modes)} is asked for (required_ssl_modes): "
-                "set ssl_mode as well, or the mode at Cloudflare first."
+                "set ssl_mode as well, or the mode at Cloudflare first. Nothing was changed."
             )
-        days = wanted.certificate.description["days_remaining"] if wanted.certificate else None
-        if wanted.certificate and too_few_days(days, posture.min_days_remaining):
-            problems.append(
-                f"The certificate expires in {days} {'day' if days == 1 else 'days'}, and {posture.days_in_words()} "
-                "are asked for (min_days_remaining): renew it."
-            )
-        if problems:
-            raise UnsafeError(f"{' '.join(problems)} Nothing was changed.")
 
     def _probe(self) -> None:
         """See what the origins make of the edge's handshake, and refuse what one of them would not answer."""
@@ -624,16 +662,19 @@ class _Transaction:
         for change in changes:
             if isinstance(change, _SetSetting):
                 zone.found[change.aspect] = change.wanted
-            elif isinstance(change, (_Upload, _Enable, _CannotBeUndone)):
+            elif isinstance(change, (_Upload, _Enable, _Wait, _Remove)):
                 zone.state = change.step.preview(zone.state)
-            if not (isinstance(change, _CannotBeUndone) and isinstance(change.step, AwaitActive)):
+            if not isinstance(change, _Wait):
                 self._made.append(change.aspect)
+            if isinstance(change, _Remove):
+                report.removed.append(str(change.step.certificate_id))
         for step in superseded:
             zone.state = step.preview(zone.state)
             self._made.append("superseded")
             report.removed.append(str(step.certificate_id))
 
     def _change(self, changes: Sequence[Change], superseded: Sequence[Delete]) -> None:
+        """Make the changes, verify and clean up, or put everything back."""
         with _signals_taken_over() as ignore_signals:
             before: dict[str, Pull] = {}
             try:
@@ -644,11 +685,17 @@ class _Transaction:
                 if superseded or (self._exclusive and any(isinstance(change, _Upload) for change in changes)):
                     self._clean_up(before)
             except BaseException as error:
-                ignore_signals()
+                try:
+                    ignore_signals()
+                except BaseException:  # a signal of this very moment, after which there is no other
+                    ignore_signals()
                 self._fail(error, before)
 
     def _execute(self, change: Change) -> None:
         with self._step(change.what):
+            if isinstance(change, _Wait):
+                change.execute(self._zone)
+                return
             self._begun.append(change)
             try:
                 changed = change.execute(self._zone)
@@ -656,10 +703,12 @@ class _Transaction:
                 if not error.may_be_done:
                     self._begun.remove(change)
                 raise
-            if changed:
-                self._made.append(change.aspect)
-            else:
+            if not changed:
                 self._begun.remove(change)
+                return
+            self._made.append(change.aspect)
+            if isinstance(change, _Remove):
+                self._report.removed.append(str(change.step.certificate_id))
 
     def _pull_before(self) -> dict[str, Pull]:
         if not self._verification.urls:
@@ -667,7 +716,8 @@ class _Transaction:
         with self._step("Request each URL through Cloudflare, before anything is changed"):
             before = self._verification.pull_all()
             for url, pull in before.items():
-                self._report.verified[url] = {"before": pull.status, "after": None, "proved": False, "reason": None}
+                reason = pull.in_words() if pull.dark() else None
+                self._report.verified[url] = {"before": pull.status, "after": None, "proved": False, "reason": reason}
             dark = [f"{url} {pull.in_words()}" for url, pull in before.items() if pull.dark()]
             if dark:
                 raise UnsafeError(
@@ -686,8 +736,8 @@ class _Transaction:
 
     def _judge_pulls(self, after: Mapping[str, Pull], before: Mapping[str, Pull]) -> None:
         for url, pull in after.items():
-            proved = not pull.unproved and not pull.dark(before.get(url))
-            self._report.verified[url].update(after=pull.status, proved=proved, reason=pull.unproved or None)
+            reason = pull.in_words() if pull.dark(before.get(url)) else pull.unproved
+            self._report.verified[url].update(after=pull.status, proved=not reason, reason=reason or None)
         dark = [_compared(url, pull, before[url]) for url, pull in after.items() if pull.dark(before.get(url))]
         if dark:
             raise CloudflareError(f"{'; '.join(dark)}.")
@@ -697,27 +747,36 @@ class _Transaction:
         verified = self._report.verified
         return bool(verified) and all(one["proved"] for one in verified.values())
 
+    @property
+    def _why_unproved(self) -> str:
+        reasons = [f"{url}: {one['reason'] or 'the task failed before'}" for url, one in self._report.verified.items()]
+        return "; ".join(reasons) or "there is no URL to verify (verify_urls)"
+
     def _clean_up(self, before: Mapping[str, Pull]) -> None:
         """Remove superseded certificates, where the new one has proved itself or nothing was to be verified."""
-        wanted, zone, report = self._wanted, self._zone, self._report
-        presented = zone.state.in_use()
-        if not self._proved and (self._verification.urls or wanted.posture.exclusive is None):
+        zone, report, exclusive = self._zone, self._report, self._wanted.posture.exclusive
+        verifies = bool(self._verification.urls)
+        if exclusive is None and not verifies:
             return
-        wanted_one = wanted.client_auth(exclusive=True)
-        if wanted.posture.exclusive is None and not (presented and wanted_one.matches(presented)):
-            report.warnings.append(
-                "Superseded certificates were left: the edge presents one of them, and not the wanted one, which "
-                "has therefore not proved itself. Set exclusive to true to remove them nevertheless."
-            )
-            return
-        for step in plan(zone.state, wanted_one):
-            if isinstance(step, AwaitListed):
-                with self._step("Read the list of certificates until it shows the upload"):
-                    zone.state = zone.calls.execute(step, zone.state)
+        wanted_one = self._wanted.client_auth(exclusive=True)
+        if self._proved or not verifies:
+            for step in plan(zone.state, wanted_one):
+                if isinstance(step, AwaitListed):
+                    with self._step("Read the list of certificates until it shows the upload"):
+                        zone.state = zone.calls.execute(step, zone.state)
         steps = [step for step in plan(zone.state, wanted_one) if isinstance(step, Delete)]
-        if steps and self._verification.urls:
+        if not steps:
+            return
+        proves = self._presents_wanted(zone.state)
+        if exclusive is None and not proves:
+            self._leave_superseded("the edge does not present the wanted one")
+            return
+        if self._proved:
             with self._step("Request each URL once more"):
-                self._judge_pulls(self._verification.pull_all(), before)
+                self._judge_pulls(self._verification.pull_all(before), before)
+        if verifies and not self._proved:
+            self._leave_superseded(self._why_unproved)
+            return
         for step in steps:
             with self._step(f"Remove the superseded certificate {step.certificate_id}"):
                 self._cleaning = True
@@ -725,7 +784,7 @@ class _Transaction:
                 self._made.append("superseded")
                 report.removed.append(str(step.certificate_id))
         # Where another one was presented until now, only this shows what the origin makes of the wanted one.
-        if steps and self._verification.urls and not (presented and wanted_one.matches(presented)):
+        if not proves:
             self._verify(before)
 
     # ----------------------------------------------------------------------------------------------------- put back
@@ -742,9 +801,14 @@ class _Transaction:
                 "remove the rest."
             )
         elif not self._begun:
-            told.append("Nothing was changed." if not self._made else f"Changed: {self._listed(self._made)}.")
+            told.append("Nothing was changed.")
         elif not self._wanted.rollback:
-            told.append(f"Since rollback is false, this stays changed: {self._listed(self._made)}.")
+            told.append(
+                f"Since rollback is false, nothing was put back. Changed: {self._listed(self._made) or 'nothing'}."
+            )
+            unknown = [change.aspect for change in self._begun if change.aspect not in self._made]
+            if unknown:
+                told.append(f"Whether this was changed is not known: {self._listed(unknown)}.")
         else:
             self._undo()
             if report.undone:
@@ -752,6 +816,8 @@ class _Transaction:
             if report.left_to_do:
                 told.append(f"This is left for you to do: {'; '.join(report.left_to_do)}.")
             told += self._pull_again(before)
+        if report.removed:
+            told.append(f"Certificates that were removed, and are not put back: {', '.join(report.removed)}.")
         raise HardeningError(" ".join(told)) from error
 
     @staticmethod
@@ -761,22 +827,28 @@ class _Transaction:
     def _undo(self) -> None:
         report = self._report
         for change in reversed(self._begun):
-            if not change.todo:
+            if isinstance(change, _Remove):
+                if change.step.certificate_id not in report.removed:
+                    report.left_to_do.append(f"see whether the certificate {change.step.certificate_id} is still there")
                 continue
             try:
                 with self._step(f"Put back: {ASPECTS[change.aspect]}"):
                     change.undo(self._zone)
-            except CloudflareError as error:
-                report.left_to_do.append(f"{change.todo}, since this failed: {str(error).rstrip('.')}")
+            except Exception as error:  # whatever it is, the other changes are put back
+                report.left_to_do.append(f"{change.todo}, since this failed: {_cause(error).rstrip('.')}")
+                if change.aspect not in self._made:  # as far as anybody knows
+                    self._made.append(change.aspect)
             else:
                 report.undone.append(change.aspect)
+                if change.aspect in self._made:
+                    self._made.remove(change.aspect)
 
     def _pull_again(self, before: Mapping[str, Pull]) -> list[str]:
         """Whether the site answers as it did, in words."""
         if not before:
             return []
         with self._step("Request each URL again"):
-            again = self._verification.pull_all()
+            again = self._verification.pull_all(before)
         back = [url for url, pull in again.items() if not pull.dark(before[url])]
         dark = [f"{url} {pull.in_words()}" for url, pull in again.items() if pull.dark(before[url])]
         return [
@@ -788,8 +860,7 @@ class _Transaction:
 
     def _finished(self) -> Report:
         report, zone, wanted = self._report, self._zone, self._wanted
-        undone = set(report.undone)
-        report.changes = [aspect for aspect in ASPECTS if aspect in self._made and aspect not in undone]
+        report.changes = [aspect for aspect in ASPECTS if aspect in self._made]
         report.changed = bool(report.changes)
         report.after, report.diff = zone.facts(), (self._diff_before, zone.diff())
         if wanted.certificate:
@@ -801,8 +872,7 @@ class _Transaction:
                 if one.status not in TO_BE_GONE and one.fingerprint != wanted.certificate.fingerprint
             ]
         if report.changed and not self._check_mode and not self._proved:
-            reasons = [f"{url}: {one['reason']}" for url, one in report.verified.items() if one["reason"]]
-            report.not_verified = "; ".join(reasons) or "there is no URL to verify (verify_urls)"
+            report.not_verified = self._why_unproved
         return report
 
 

@@ -40,12 +40,16 @@ class Setting:
         answer = self._record(client, zone_id, self.method, {self.field: value})
         if self.same(answer[self.field], value):
             return answer
-        current = self.read(client, zone_id)
-        if not self.same(current[self.field], value):
-            raise CloudflareError(
-                f"Cloudflare accepted {self.field} {value!r} for {self.path} of zone {zone_id}, but the value is "
-                f"{current[self.field]!r} when read back. Does somebody else, or the zone's plan, determine it?"
-            )
+        try:
+            current = self.read(client, zone_id)
+            if not self.same(current[self.field], value):
+                raise CloudflareError(
+                    f"Cloudflare accepted {self.field} {value!r} for {self.path} of zone {zone_id}, but the value is "
+                    f"{current[self.field]!r} when read back. Does somebody else, or the zone's plan, determine it?"
+                )
+        except CloudflareError as error:
+            error.may_be_done = True  # the write was accepted, and a reading may be out of date
+            raise
         return current
 
     @staticmethod

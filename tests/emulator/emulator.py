@@ -615,7 +615,7 @@ class _Handler(BaseHTTPRequestHandler):
             reason = HTTPStatus(reply.status).phrase
         except ValueError:
             reason = "Unknown"  # 520-527
-        headers = {"Content-Length": len(reply.body), **reply.headers}
+        headers = {"Date": self.date_time_string(), "Content-Length": len(reply.body), **reply.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.close_connection = self.close_connection or reply.cut
         sent = reply.body[: len(reply.body) // 2] if reply.cut else b"" if self.command == "HEAD" else reply.body

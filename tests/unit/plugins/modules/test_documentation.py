@@ -34,6 +34,19 @@ def given(name: str, certificate: Issued) -> dict[str, Any]:
             "exclusive": True,
             "enabled": True,
         },
+        "origin_tls_client_auth_hostname": {
+            "hostname": "shop.example.com",
+            "certificate": certificate.pem,
+            "private_key": certificate.key_pem,
+        },
+        "origin_tls_client_auth_global": {"enabled": True},
+        "origin_tls": {
+            "certificate": certificate.pem,
+            "private_key": certificate.key_pem,
+            "auto_origin_tls_kex": True,
+            "verify_urls": [],
+        },
+        "ssl_mode": {"mode": "strict"},
     }
     return table.get(name, {})
 
@@ -44,8 +57,8 @@ def undocumented(result: Any, documented: dict[str, Any], path: str = "") -> lis
     for key in set(result) & set(documented):
         values = result[key] if isinstance(result[key], list) else [result[key]]
         for value in values:
-            if isinstance(value, dict):
-                differences += undocumented(value, documented[key].get("contains", {}), f"{path}{key}.")
+            if isinstance(value, dict) and "contains" in documented[key]:
+                differences += undocumented(value, documented[key]["contains"], f"{path}{key}.")
     return differences
 
 

@@ -82,8 +82,17 @@ def test_everything(reader: dict[str, Any], emulator: Emulator, zone: Zone) -> N
         "origin_pqe": "preferred",
         "compliance_modes": ["pqh"],
         "client_auth": {"enabled": False, "certificates": [], "active_certificate": None},
+        "global_client_auth": False,
+        "hostnames": {"associations": [], "certificates": []},
+        "zone": {"name": "example.com", "status": "active", "paused": False},
     }
-    assert emulator.count() == {"GET": 6}
+    assert emulator.count() == {"GET": 9}
+
+
+EVERYTHING = {
+    *("ssl_mode", "auto_origin_tls_kex", "origin_pqe", "compliance_modes", "client_auth"),
+    *("global_client_auth", "hostnames", "zone"),
+}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +102,8 @@ def test_everything(reader: dict[str, Any], emulator: Emulator, zone: Zone) -> N
         (["kex", "pqe"], {"auto_origin_tls_kex", "origin_pqe"}, 2),
         (["compliance", "compliance"], {"compliance_modes"}, 1),
         (["client_auth"], {"client_auth"}, 2),
-        (["ssl", "all"], {"ssl_mode", "auto_origin_tls_kex", "origin_pqe", "compliance_modes", "client_auth"}, 6),
+        (["global", "zone", "hostnames"], {"global_client_auth", "zone", "hostnames"}, 3),
+        (["ssl", "all"], EVERYTHING, 9),
         ([], set(), 0),
     ],
 )
