@@ -182,10 +182,10 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
     return request
 
 
-def _reason(error: Any) -> str:
+def _reason(error: Exception) -> str:
     """The cause that requests and urllib3 have wrapped, in one line."""
     while True:
-        inner = getattr(error, "reason", None) or (error.args[0] if getattr(error, "args", None) else None)
-        if not isinstance(inner, Exception):
+        inner = next((one for one in (getattr(error, "reason", None), *error.args) if isinstance(one, Exception)), None)
+        if inner is None:
             return clean(" ".join(str(error).split()) or type(error).__name__)
         error = inner

@@ -78,13 +78,16 @@ class Difference:
 
 
 def texts(value: Any, option: str) -> tuple[str, ...] | None:
-    """A list, or text in which commas or line breaks divide; blanks are dropped. None for null and blank text."""
+    """A list, or text in which commas or line breaks divide; blanks are dropped. None for null and blank text.
+
+    YAML makes false of a bare ``off`` in a list.
+    """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if not isinstance(value, (str, list, tuple)):
         raise InputError(f"{option} must be a list, or text with commas, not {value!r}.")
-    items = [value] if isinstance(value, str) else value
-    return tuple(part.strip() for item in items for part in re.split(r"[,\n]", str(item)) if part.strip())
+    items = [value] if isinstance(value, str) else ["off" if one is False else one for one in value if one is not None]
+    return tuple(part.strip() for item in items for part in re.split(r"[,\r\n]", str(item)) if part.strip())
 
 
 def truth(value: Any, option: str) -> bool | None:
@@ -188,7 +191,10 @@ class Posture:
             hostnames=_hostnames(options.get("hostnames"), name("hostnames")),
             min_days_remaining=number(options.get("min_days_remaining"), name("min_days_remaining"), 0),
         )
-        return posture.limited(_chosen(options.get("only"), tuple(ASPECTS), name("only")))
+        only = _chosen(options.get("only"), tuple(ASPECTS), name("only"))
+        if only and "superseded" in only and "certificate" not in only:
+            raise InputError(f"{name('only')} has superseded, and needs certificate beside it, which supersedes others.")
+        return posture.limited(only)
 
     def limited(self, only: tuple[str, ...] | None) -> Posture:
         """This posture for some aspects, the others being left alone; for all of them with None."""
@@ -201,7 +207,7 @@ class Posture:
             compliance_modes=self.compliance_modes if "compliance_modes" in only else None,
             origin_pqe=self.origin_pqe if "origin_pqe" in only else None,
             client_auth_enabled=self.client_auth_enabled if "client_auth" in only else None,
-            fingerprints=self.fingerprints if {"certificate", "superseded"} & set(only) else (),
+            fingerprints=self.fingerprints if "certificate" in only else (),
             exclusive=self.exclusive if "superseded" in only else False,
             global_client_auth_enabled=self.global_client_auth_enabled if "global_client_auth" in only else None,
             hostnames=self.hostnames if "hostnames" in only else (),

@@ -13,7 +13,8 @@ import requests
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth_calls
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
-from ansible_collections.originsec.cloudflare.tests.unit.faults.scenarios import SCENARIOS, Clean, Cleanly, Clock, Stage
+from ansible_collections.originsec.cloudflare.tests.unit.faults.scenarios import SCENARIOS, Clean, Cleanly, Stage
+from ansible_collections.originsec.cloudflare.tests.unit.in_process import Clock
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,15 +34,6 @@ PAIR: Options = {"certificate": NEW.pem, "private_key": NEW.key_pem}
 SECRET_LINES = NEW.key_pem.splitlines()[1:-1]
 
 _ZONE_NUMBERS = itertools.count()
-
-
-class Clock:
-    """The module ``time`` as plugins see it, in which a pause moves the emulator's clock and takes no time."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self.monotonic = emulator.now
-        self.sleep = emulator.advance
-        self.time = time.time
 
 
 @dataclass(frozen=True)

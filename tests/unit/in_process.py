@@ -1,0 +1,222 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The transaction of a zone in this process: no sockets, no waiting, and trouble with any request.
+
+lab = Lab(emulator, patch)
+lab.zone.aop_enabled = True
+lab.trouble.append(Trouble("drop", at=5))
+report = lab.harden(auto_origin_tls_kex=True)
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import RemoteDisconnected
+from typing import Any, Callable
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ProtocolError
+
+from ansible_collections.originsec.cloudflare.plugins.module_utils import (
+    _client,
+    _client_auth_calls,
+    _edge,
+    _hardening,
+)
+from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiToken, Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._hardening import HardeningError, Report, harden
+from ansible_collections.originsec.cloudflare.plugins.modules.origin_tls import MODULE
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Certificate, Emulator, Site, Zone
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+
+
+class Clock:
+    """The module ``time`` as plugins see it, in which a pause moves the emulator's clock and takes no time."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.monotonic = emulator.now
+        self.sleep = emulator.advance
+        self.time = time.time
+
+
+class TaskTimeout(BaseException):
+    """As ansible-core's of a task: no Exception, and raised wherever the process happens to be."""
+
+
+@dataclass
+class Trouble:
+    """What goes wrong with the request of a number, from 0, and with its repetitions, or with all after it.
+
+    kind: refused (403), error (500), drop, timeout or interrupt. after_work: of a request that was carried out.
+    lasting: for this method and path, until the end of the run; forever: for the whole API.
+    """
+
+    kind: str
+    at: int
+    after_work: bool = False
+    lasting: bool = True
+    forever: bool = False
+    hit: tuple[str, str] | None = None
+
+    def applies(self, number: int, method: str, path: str) -> bool:
+        if path.startswith("/site/"):
+            return number == self.at and self.kind in ("timeout", "interrupt")
+        if number == self.at:
+            self.hit = method, path
+            return True
+        again = self.hit == (method, path) and self.lasting and self.kind not in ("timeout", "interrupt")
+        return again or (self.forever and number > self.at)
+
+
+_ERRORS = {
+    "refused": (403, b'{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}'),
+    "error": (500, b'{"success":false,"errors":[{"code":1005,"message":"Internal error"}]}'),
+}
+
+
+@dataclass
+class Lab:
+    """An active zone, example.com, with a site, on an emulator of which nothing else is asked.
+
+    trouble: of the next runs. requests: of the last run, as "GET settings/ssl", below the zone or the site.
+    """
+
+    emulator: Emulator
+    patch: pytest.MonkeyPatch
+    token: str = ""
+    zone: Zone = field(default_factory=lambda: Zone("example.com"))
+    trouble: list[Trouble] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    after_request: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.token = self.emulator.add_token()
+        for module in (_client, _client_auth_calls, _edge, _hardening):
+            self.patch.setattr(module, "time", Clock(self.emulator))
+        self.patch.setattr(HTTPAdapter, "send", self._send)
+        self.reset()
+
+    def reset(self) -> None:
+        """A zone and a site that nothing has happened to."""
+        self.emulator.zones.clear()
+        self.emulator.sites.clear()
+        self.emulator.faults.clear()
+        self.emulator.journal.clear()
+        self.emulator.list_lag = self.emulator.deployment_delay = self.emulator.edge_delay = 0
+        self.trouble.clear()
+        self.after_request = None
+        self.zone = self.emulator.add_zone("example.com")
+
+    @property
+    def site(self) -> Site:
+        return self.emulator.site("example.com")
+
+    @property
+    def url(self) -> str:
+        return f"{self.emulator.origin}/site/example.com/"
+
+    def upload(self, issued: Issued, *, year: int = 2025, listed: bool = True) -> Certificate:
+        """A certificate that has long been there, and unless the list lags, listed."""
+        certificate = self.emulator.upload(self.zone, issued.pem, issued.key_pem)
+        certificate.uploaded_on = f"{year}-01-02T03:04:05Z"
+        if listed:
+            certificate.uploaded_at -= 1_000_000
+        return certificate
+
+    def harden(self, *, check: bool = False, retries: int = 1, **options: Any) -> Report:
+        """options: of origin_tls; its others have their defaults, but the site is the emulator's."""
+        defaults = {name: spec.get("default") for name, spec in MODULE.argument_spec.items()}
+        params = {**defaults, "zone_id": self.zone.id, "verify_urls": [self.url], **options}
+        client = Client(ApiToken(self.token), self.emulator.url, retries=retries)
+        self.requests.clear()
+        self.emulator.journal.clear()
+        return harden(params, client, check)
+
+    def fail(self, **options: Any) -> tuple[str, dict[str, Any]]:
+        """The message and the return values of a run that has to fail."""
+        with pytest.raises(HardeningError) as caught:
+            self.harden(**options)
+        return str(caught.value), dict(caught.value.facts)
+
+    def count(self) -> int:
+        """Requests to the API."""
+        return sum(not request.startswith("VISIT") for request in self.requests)
+
+    def writes(self) -> list[str]:
+        return [request for request in self.requests if not request.startswith(("GET", "VISIT"))]
+
+    def look(self) -> dict[str, Any]:
+        """All that a transaction may change."""
+        zone = self.zone
+        return {
+            "ssl_mode": (self.emulator.ssl_mode(zone), zone.ssl_automatic_mode),
+            "auto_origin_tls_kex": zone.kex_enabled,
+            "compliance_modes": list(zone.compliance_modes),
+            "origin_pqe": zone.pqe_value,
+            "client_auth": zone.aop_enabled,
+            "global_client_auth": zone.global_aop_enabled,
+            "certificates": self.kept(),
+        }
+
+    def kept(self) -> set[str]:
+        """The ids of the zone's certificates."""
+        kept = self.zone.certificates.items()
+        gone = ("pending_deletion", "deleted")
+        return {id_ for id_, certificate in kept if self.emulator.status(certificate) not in gone}
+
+    def never_dark(self) -> bool:
+        """Whether the edge had a certificate to present whenever it was to present one."""
+        return all(exchange.active for exchange in self.emulator.journal if exchange.aop_enabled)
+
+    # -- in place of sockets
+
+    def _send(self, request: requests.PreparedRequest, **_options: Any) -> requests.Response:
+        method, target = str(request.method), str(request.path_url)
+        path = target.removeprefix("/client/v4")
+        number = len(self.requests)
+        below = path.removeprefix(f"/zones/{self.zone.id}").lstrip("/")
+        self.requests.append(f"VISIT {path}" if path.startswith("/site/") else f"{method} {below}".strip())
+        trouble = next((one for one in self.trouble if one.applies(number, method, path)), None)
+        if trouble and not trouble.after_work:
+            return self._in_trouble(request, trouble)
+        body = request.body or b""
+        raw = body if isinstance(body, bytes) else str(body).encode()
+        reply = self.emulator.handle(method, target, request.headers, raw)
+        if self.after_request:
+            self.after_request(self.requests[-1])
+        if trouble:
+            return self._in_trouble(request, trouble)
+        if reply.body is None:
+            raise _dropped()
+        return _response(request, reply.status, reply.body, reply.headers)
+
+    @staticmethod
+    def _in_trouble(request: requests.PreparedRequest, trouble: Trouble) -> requests.Response:
+        if trouble.kind == "timeout":
+            raise TaskTimeout
+        if trouble.kind == "interrupt":
+            raise KeyboardInterrupt
+        if trouble.kind == "drop":
+            raise _dropped()
+        status, body = _ERRORS[trouble.kind]
+        return _response(request, status, body, {"Content-Type": "application/json"})
+
+
+def _dropped() -> requests.ConnectionError:
+    return requests.ConnectionError(ProtocolError("Connection aborted.", RemoteDisconnected("closed")))
+
+
+def _response(
+    request: requests.PreparedRequest, status: int, body: bytes, headers: Mapping[str, str]
+) -> requests.Response:
+    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+    raw = HTTPResponse(io.BytesIO(body), {"Date": date, **headers}, status, preload_content=False)
+    return HTTPAdapter().build_response(request, raw)
