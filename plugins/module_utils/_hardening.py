@@ -40,8 +40,31 @@ from ._client_auth import Wanted as WantedClientAuth
 from ._client_auth_calls import ClientAuthCalls
 from ._edge import Pull, Verification, checked_urls
 from ._errors import CloudflareError, InputError
-from ._options import find_zone, read_zone
-from ._posture import ASPECTS, SSL_MODES, TO_BE_GONE, Posture, either, listed, number, texts, too_few_days
+from ._hostname_calls import HostnameCalls
+from ._hostnames import (
+    Associate,
+    Association,
+    HostnameState,
+    HostnameStep,
+    Pin,
+    WantedHostname,
+    plan_hostnames,
+    preview,
+)
+from ._options import ascii_name, find_zone, read_zone
+from ._posture import (
+    ASPECTS,
+    SSL_MODES,
+    TO_BE_GONE,
+    HostnamePosture,
+    Posture,
+    either,
+    listed,
+    number,
+    texts,
+    too_few_days,
+    truth,
+)
 from ._setting import (
     AUTO_ORIGIN_TLS_KEX,
     COMPLIANCE_MODES,
@@ -72,6 +95,8 @@ class Wanted:
 
     posture: Posture
     certificate: ClientCertificate | None
+    hostnames: tuple[WantedHostname, ...]
+    exclusive: bool | None
     verify_urls: tuple[str, ...] | None
     verification: Verification
     origins: tuple[Target, ...]
@@ -92,10 +117,14 @@ class Wanted:
         elif not posture.fingerprints and str(params.get("private_key") or "").strip() and not params.get("only"):
             raise InputError("private_key needs certificate beside it.")
         _refuse(posture, certificate)
+        hostnames, notes_on_hostnames = _hostnames(params, check_mode) if posture.hostnames else ((), ())
+        posture = replace(posture, hostnames=tuple(_hostname_posture(one) for one in hostnames))
         urls = texts(params["verify_urls"], "verify_urls")
         return cls(
             posture,
             certificate,
+            hostnames,
+            truth(params["exclusive"], "exclusive"),
             None if urls is None else checked_urls(urls, "verify_urls"),
             Verification(
                 (),
@@ -109,7 +138,7 @@ class Wanted:
             bool(params["allow_inactive_zones"]),
             bool(params["rollback"]),
             number(params["wait_timeout"], "wait_timeout", 300),
-            notes,
+            (*notes, *notes_on_hostnames),
         )
 
     def client_auth(self, exclusive: bool) -> WantedClientAuth:
@@ -144,6 +173,35 @@ def _refuse(posture: Posture, certificate: ClientCertificate | None) -> None:
             f"certificate expires in {days} {'day' if days == 1 else 'days'}, and {posture.days_in_words()} are asked "
             "for (min_days_remaining): renew it. Nothing was changed."
         )
+
+
+def _hostnames(params: Mapping[str, Any], check_mode: bool) -> tuple[tuple[WantedHostname, ...], tuple[str, ...]]:
+    wanted, notes = [], []
+    for one in params["hostnames"]:
+        hostname = ascii_name(str(one["hostname"]).strip(), "hostnames: hostname")
+        certificate: ClientCertificate | None = None
+        try:
+            if str(one.get("certificate") or "").strip():
+                certificate, warned = _certificate({**_NO_PAIR, **one}, check_mode)
+                notes += [f"{hostname}: {note}" for note in warned]
+            elif str(one.get("private_key") or "").strip():
+                raise InputError("private_key needs certificate beside it.")
+        except InputError as error:
+            raise InputError(f"hostnames, {hostname}: {error}") from error
+        if certificate is None and one.get("enabled") is None:
+            raise InputError(
+                f"hostnames, {hostname}: there is nothing to manage: give certificate, or enabled, or both."
+            )
+        wanted.append(WantedHostname(hostname, True, certificate, None, one.get("enabled")))
+    return tuple(wanted), tuple(notes)
+
+
+_NO_PAIR = {"private_key": None, "private_key_passphrase": None}
+
+
+def _hostname_posture(wanted: WantedHostname) -> HostnamePosture:
+    fingerprints = (wanted.certificate.fingerprint,) if wanted.certificate else ()
+    return HostnamePosture(wanted.hostname, wanted.enabled, fingerprints)
 
 
 def _origins(params: Mapping[str, Any], certificate: ClientCertificate | None) -> tuple[Target, ...]:
@@ -237,8 +295,8 @@ class _Upload:
 
     step: Upload
     known: frozenset[str | None]
-    record: Record | None = None
     aspect: str = "certificate"
+    record: Record | None = None
     what: str = "Upload the client certificate"
 
     @property
@@ -248,23 +306,90 @@ class _Upload:
         return f"remove the certificate with the fingerprint {self.step.certificate.fingerprint}, if the zone has it"
 
     def execute(self, zone: _Zone) -> bool:
-        self.record = zone.calls.upload(self.step.certificate)
-        zone.state = zone.state.with_record(self.record)
+        self.record = self._calls(zone).upload(self.step.certificate)
+        self._keep(zone, self.record)
         return self.record.uploaded_here
 
     def undo(self, zone: _Zone) -> None:
+        calls = self._calls(zone)
         if self.record is None:
-            found = zone.calls.find_uploaded(self.step.certificate, self.known)
+            found = calls.find_uploaded(self.step.certificate, self.known)
             if found is None:
                 raise CloudflareError("whether it was uploaded is not known, and Cloudflare's list does not show it")
-            self.record = replace(found, uploaded_here=not zone.calls.was_there(found))
+            self.record = replace(found, uploaded_here=not calls.was_there(found))
         # A certificate that was there before is never deleted.
         if not self.record.uploaded_here:
             return
-        if zone.may_be_enabled and not zone.state.without(self.record.id).works:
+        self._delete(zone, self.record)
+
+    def _calls(self, zone: _Zone) -> ClientAuthCalls:
+        return zone.calls
+
+    def _keep(self, zone: _Zone, record: Record) -> None:
+        zone.state = zone.state.with_record(record)
+
+    def _delete(self, zone: _Zone, record: Record) -> None:
+        if zone.may_be_enabled and not zone.state.without(record.id).works:
             raise CloudflareError("Authenticated Origin Pulls may still be enabled, with nothing else to present")
-        zone.calls.delete(str(self.record.id))
-        zone.state = zone.state.without(self.record.id)
+        zone.calls.delete(str(record.id))
+        zone.state = zone.state.without(record.id)
+
+
+class _UploadForHostnames(_Upload):
+    """To the store that the hostnames share."""
+
+    def _calls(self, zone: _Zone) -> ClientAuthCalls:
+        return zone.hostname_calls.certificates
+
+    def _keep(self, zone: _Zone, record: Record) -> None:
+        zone.hostnames = replace(zone.hostnames, records=zone.hostnames.store.with_record(record).records)
+
+    def _delete(self, zone: _Zone, record: Record) -> None:
+        """The associations were put back before, and Cloudflare refuses to delete what one of them still uses."""
+        zone.hostname_calls.delete(str(record.id))
+        zone.hostnames = replace(zone.hostnames, records=zone.hostnames.store.without(record.id).records)
+
+
+@dataclass
+class _Associate:
+    """found: the associations before, by hostname."""
+
+    step: Associate
+    found: Mapping[str, Association]
+    aspect: str = "hostnames"
+
+    @property
+    def what(self) -> str:
+        return f"Associate {listed(pin.hostname for pin in self.step.pins)}"
+
+    @property
+    def todo(self) -> str:
+        return "; ".join(
+            f"associate {pin.hostname} with the certificate {pin.certificate_id}, {'on' if pin.enabled else 'off'}"
+            if pin.enabled is not None
+            else f"remove the association of {pin.hostname}"
+            for pin in self._back(None)
+        )
+
+    def execute(self, zone: _Zone) -> bool:
+        zone.hostnames = zone.hostname_calls.execute(self.step, zone.hostnames)
+        return True
+
+    def undo(self, zone: _Zone) -> None:
+        # What it takes is not known where the call was cut off, and Cloudflare demands a certificate to void one, too.
+        pins = self._back(zone.hostnames)
+        zone.hostnames = zone.hostname_calls.execute(Associate(pins), zone.hostnames)
+
+    def _back(self, state: HostnameState | None) -> tuple[Pin, ...]:
+        pins = []
+        for pin in self.step.pins:
+            before = self.found.get(pin.hostname)
+            if before:
+                pins.append(Pin(pin.hostname, None, before.certificate_id, before.enabled))
+            else:
+                used = Associate.certificate_id(pin, state) if state else pin.certificate_id
+                pins.append(Pin(pin.hostname, None, used, None))
+        return tuple(pins)
 
 
 @dataclass
@@ -308,6 +433,12 @@ class _Wait:
         """Nothing was changed."""
 
 
+class _WaitForHostnames(_Wait):
+    def execute(self, zone: _Zone) -> bool:
+        zone.hostnames = zone.hostname_calls.execute(self.step, zone.hostnames)
+        return False
+
+
 @dataclass
 class _Remove:
     """Of a certificate that no origin accepts, and that is in the way: one that has expired or never worked."""
@@ -326,6 +457,12 @@ class _Remove:
 
     def undo(self, zone: _Zone) -> None:
         """Nothing: what is gone is gone."""
+
+
+class _RemoveForHostnames(_Remove):
+    def execute(self, zone: _Zone) -> bool:
+        zone.hostnames = zone.hostname_calls.execute(self.step, zone.hostnames)
+        return True
 
 
 def _in_words(value: Any) -> str:
@@ -362,17 +499,20 @@ def _wanted_value(posture: Posture, aspect: str) -> Any:
 class _Zone:
     """A zone in a transaction: found, by aspect, and state are what is so now, as far as it is known.
 
-    name: blank until it is known. reads_client_auth: whether state was read. may_be_enabled: whether Authenticated
-    Origin Pulls are, as far as an undo could not find out.
+    name: blank until it is known. reads_client_auth, reads_hostnames: whether state and hostnames were read.
+    may_be_enabled: whether Authenticated Origin Pulls are, as far as an undo could not find out.
     """
 
     client: Client
     id: str
     calls: ClientAuthCalls
+    hostname_calls: HostnameCalls
     name: str = ""
     found: dict[str, Any] = field(default_factory=dict)
     state: State = field(default_factory=lambda: State(False, ()))
     reads_client_auth: bool = False
+    hostnames: HostnameState = field(default_factory=lambda: HostnameState({}))
+    reads_hostnames: bool = False
     may_be_enabled: bool = False
 
     def facts(self) -> dict[str, Any]:
@@ -388,11 +528,20 @@ class _Zone:
                 "certificates": [_without_pem(one) for one in client_auth["certificates"]],
                 "active_certificate": _without_pem(active) if active else None,
             }
+        if self.reads_hostnames:
+            facts["hostnames"] = {
+                "associations": self.hostnames.result(),
+                "certificates": [_without_pem(one.result()) for one in self.hostnames.records],
+            }
         return facts
 
     def diff(self) -> dict[str, Any]:
         """As in diffs: no PEM, and no id, which check mode cannot foresee."""
-        return {**self.facts(), **({"client_auth": self.state.diff()} if self.reads_client_auth else {})}
+        return {
+            **self.facts(),
+            **({"client_auth": self.state.diff()} if self.reads_client_auth else {}),
+            **({"hostnames": self.hostnames.diff()} if self.reads_hostnames else {}),
+        }
 
 
 def _without_pem(certificate: Mapping[str, Any]) -> dict[str, Any]:
@@ -444,13 +593,17 @@ class _Transaction:
     def __init__(self, client: Client, zone_id: str, wanted: Wanted, check_mode: bool) -> None:
         self._wanted = wanted
         self._check_mode = check_mode
-        self._zone = _Zone(client, zone_id, ClientAuthCalls(client, zone_id, wanted.wait_timeout))
+        timeout = wanted.wait_timeout
+        self._zone = _Zone(
+            client, zone_id, ClientAuthCalls(client, zone_id, timeout), HostnameCalls(client, zone_id, timeout)
+        )
         self._report = Report(zone_id, warnings=list(wanted.warnings))
         self._verification = wanted.verification
         self._begun: list[Change] = []  # to undo, in this order
         self._made: list[str] = []  # aspects
         self._cleaning = False
         self._diff_before: dict[str, Any] = {}
+        self._hostnames_before = HostnameState({})
 
     def run(self) -> Report:
         """Read and judge; in check mode, foresee; else change, verify and clean up, or put everything back."""
@@ -510,6 +663,10 @@ class _Transaction:
             if posture.manages_client_auth:
                 zone.reads_client_auth = True
                 zone.state = replace(zone.calls.read(), ssl_mode=posture.ssl_mode or zone.found["ssl_mode"])
+            if posture.hostnames:
+                zone.reads_hostnames = True
+                zone.hostnames = zone.hostname_calls.read([one.hostname for one in posture.hostnames])
+                self._hostnames_before = zone.hostnames
         self._report.before, self._diff_before = zone.facts(), zone.diff()
         self._report.drift = [one.result() for one in posture.drift(self._report.before)]
 
@@ -531,7 +688,8 @@ class _Transaction:
                 "nevertheless."
             )
         urls = self._wanted.verify_urls
-        default = () if inactive or not zone.name else (f"https://{zone.name}/",)
+        names = dict.fromkeys([zone.name, *(one.hostname for one in self._wanted.hostnames)])
+        default = () if inactive or not zone.name else tuple(f"https://{name}/" for name in names)
         self._verification = replace(self._verification, urls=default if urls is None else urls)
 
     def _plan(self) -> tuple[list[Change], list[Delete]]:
@@ -552,7 +710,8 @@ class _Transaction:
         if mode and _strength(mode.wanted) < _strength(mode.found):
             last.append(changes.pop("ssl_mode"))
         steps, superseded = self._client_auth_plan() if posture.manages_client_auth else ([], [])
-        return [*changes.values(), *map(self._change_of, steps), *last], superseded
+        hostnames = map(self._hostname_change_of, plan_hostnames(zone.hostnames, self._wanted.hostnames))
+        return [*changes.values(), *map(self._change_of, steps), *hostnames, *last], superseded
 
     def _client_auth_plan(self) -> tuple[list[Step], list[Delete]]:
         wanted, state = self._wanted, self._zone.state
@@ -610,6 +769,18 @@ class _Transaction:
         same = any(wanted and record.fingerprint == wanted.fingerprint for record in ours)
         return _Remove(step, "certificate" if same else "superseded")
 
+    def _hostname_change_of(self, step: HostnameStep) -> Change:
+        state = self._zone.hostnames
+        if isinstance(step, Upload):
+            return _UploadForHostnames(step, frozenset(record.id for record in state.records), "hostnames")
+        if isinstance(step, AwaitActive):
+            return _WaitForHostnames(step, "hostnames")
+        if isinstance(step, Associate):
+            return _Associate(step, state.associations)
+        if not isinstance(step, Delete):
+            raise TypeError(step)
+        return _RemoveForHostnames(step, "hostnames")
+
     def _judge(self) -> None:
         """Refuse what reading tells, before anything is written."""
         posture, mode = self._wanted.posture, self._zone.found["ssl_mode"]
@@ -662,12 +833,17 @@ class _Transaction:
         for change in changes:
             if isinstance(change, _SetSetting):
                 zone.found[change.aspect] = change.wanted
+            elif isinstance(change, (_UploadForHostnames, _WaitForHostnames, _RemoveForHostnames, _Associate)):
+                zone.hostnames = preview(change.step, zone.hostnames)
             elif isinstance(change, (_Upload, _Enable, _Wait, _Remove)):
                 zone.state = change.step.preview(zone.state)
             if not isinstance(change, _Wait):
                 self._made.append(change.aspect)
             if isinstance(change, _Remove):
                 report.removed.append(str(change.step.certificate_id))
+        for unused in self._unused_by_hostnames():
+            zone.hostnames = preview(unused, zone.hostnames)
+            report.removed.append(str(unused.certificate_id))
         for step in superseded:
             zone.state = step.preview(zone.state)
             self._made.append("superseded")
@@ -684,6 +860,7 @@ class _Transaction:
                 self._verify(before)
                 if superseded or (self._exclusive and any(isinstance(change, _Upload) for change in changes)):
                     self._clean_up(before)
+                self._clean_up_hostnames()
             except BaseException as error:
                 try:
                     ignore_signals()
@@ -786,6 +963,34 @@ class _Transaction:
         # Where another one was presented until now, only this shows what the origin makes of the wanted one.
         if not proves:
             self._verify(before)
+
+    def _unused_by_hostnames(self) -> list[Delete]:
+        """The certificates of hostnames that this run has superseded, and that no association uses any more."""
+        zone, exclusive = self._zone, self._wanted.exclusive
+        verifies = bool(self._verification.urls)
+        if not self._wanted.hostnames or exclusive is False or (exclusive is None and not verifies):
+            return []
+        before = self._hostnames_before.associations
+        used = {one.certificate_id for one in zone.hostnames.associations.values()}
+        gone = dict.fromkeys(
+            association.certificate_id
+            for one in self._wanted.hostnames
+            if (association := before.get(one.hostname)) and association.certificate_id not in used
+        )
+        return [Delete(certificate_id) for certificate_id in gone]
+
+    def _clean_up_hostnames(self) -> None:
+        unused = self._unused_by_hostnames()
+        if unused and self._verification.urls and not self._proved:
+            self._leave_superseded(self._why_unproved)
+            return
+        for step in unused:
+            with self._step(f"Remove the certificate {step.certificate_id}, which no hostname uses any more"):
+                self._cleaning = True
+                kept = len(self._zone.hostnames.records)
+                self._zone.hostnames = self._zone.hostname_calls.execute(step, self._zone.hostnames)
+                if len(self._zone.hostnames.records) < kept:  # else a hostname that is not listed uses it
+                    self._report.removed.append(str(step.certificate_id))
 
     # ----------------------------------------------------------------------------------------------------- put back
 

@@ -151,22 +151,25 @@ class HostnameCalls:
                 )
             time_is_over = not patience.pause()
 
-    def _delete_unused(self, step: Delete, state: HostnameState) -> HostnameState:
-        """Delete a certificate; one that another hostname turns out to use stays."""
+    def delete(self, certificate_id: str) -> None:
+        """Delete a certificate; an association that was re-pinned or voided a moment ago may count for a while."""
         patience = Patience(self.client, self._wait_timeout)
         while True:
             try:
-                self.certificates.delete(str(step.certificate_id))
+                return self.certificates.delete(certificate_id)
             except CloudflareError as error:
-                if _IN_USE not in error.codes:
+                if _IN_USE not in error.codes or not patience.pause():
                     raise
-                # An association that was re-pinned or voided a moment ago may count still; others are not known of.
-                if state.complete and patience.pause():
-                    continue
-                if state.complete:
-                    raise
-                return state
-            return replace(state, records=step.preview(state.store).records)
+
+    def _delete_unused(self, step: Delete, state: HostnameState) -> HostnameState:
+        """Delete a certificate; one that a hostname turns out to use which is not listed stays."""
+        try:
+            (self.delete if state.complete else self.certificates.delete)(str(step.certificate_id))
+        except CloudflareError as error:
+            if state.complete or _IN_USE not in error.codes:
+                raise
+            return state
+        return replace(state, records=step.preview(state.store).records)
 
 
 def apply_hostname(

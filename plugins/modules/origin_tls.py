@@ -102,6 +102,38 @@ options:
         Origin Pulls). It proves that a request comes from Cloudflare, and not that it comes from your zone. Without
         it, that is left alone.
     type: bool
+  hostnames:
+    description:
+      - Hostnames that have Authenticated Origin Pulls of their own, or are exempted from those of the zone. Others
+        are left alone; M(originsec.cloudflare.origin_tls_client_auth_hostname) can remove them.
+      - The certificates of hostnames are a store of their own. One that a change here leaves without a hostname is
+        removed as O(exclusive) says.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      hostname:
+        description:
+          - The hostname. By default it is verified as well, as C(https://) and its name.
+        type: str
+        required: true
+      enabled:
+        description:
+          - Whether the edge presents a certificate for the hostname. With V(false) it presents none, not even the
+            zone's. Without it, that is left as it is, and a new association is enabled.
+        type: bool
+      certificate:
+        description:
+          - The client certificate in PEM (the text, not a path). Without it, the hostname keeps the one that it has.
+        type: str
+      private_key:
+        description:
+          - The private key of the certificate in PEM (the text, not a path).
+        type: str
+      private_key_passphrase:
+        description:
+          - The passphrase of the private key, if it is encrypted.
+        type: str
   min_days_remaining:
     description:
       - How many days O(certificate) must be valid for at least. With fewer, the task fails and changes nothing.
@@ -296,30 +328,18 @@ origins:
     unreachable: []
     accepting: ["origin.example.com:443"]
 verified:
-  description: By the URL, what it answered. Empty where nothing was to change, and in check mode.
+  description:
+    - By the URL, the status C(before) the first change and C(after) the last one, each V(null) where nothing answered,
+      whether the response has C(proved) that the edge and the origin agree, and the C(reason) where it has not. Empty
+      where nothing was to change, and in check mode.
   returned: as RV(zone_id)
   type: dict
-  contains:
-    before:
-      description: The status before the first change. V(null) where nothing answered.
-      returned: always
-      type: int
-      sample: 200
-    after:
-      description: The status after the last change. V(null) where nothing answered, or nothing was changed.
-      returned: always
-      type: int
-      sample: 200
-    proved:
-      description: Whether the response proves that the edge and the origin agree.
-      returned: always
-      type: bool
-      sample: true
-    reason:
-      description: Why the response proves nothing. V(null) where it does.
-      returned: always
-      type: str
-      sample: "the response came from Cloudflare's cache (CF-Cache-Status: HIT)"
+  sample:
+    https://example.com/:
+      before: 200
+      after: 200
+      proved: true
+      reason: null
 not_verified:
   description: Why a change was not verified. V(null) where it was, and where nothing was changed.
   returned: as RV(zone_id)
@@ -403,6 +423,18 @@ MODULE = CloudflareModule(
         "exclusive": {"type": "bool"},
         "wait_timeout": {"type": "int", "default": 300},
         "global_client_auth_enabled": {"type": "bool"},
+        "hostnames": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "hostname": {"type": "str", "required": True},
+                "enabled": {"type": "bool"},
+                "certificate": {"type": "str"},
+                "private_key": {"type": "str", "no_log": True},
+                "private_key_passphrase": {"type": "str", "no_log": True},
+            },
+        },
         "min_days_remaining": {"type": "int", "default": 30},
         "origins": {"type": "list", "elements": "str", "default": []},
         "require_enforcement": {"type": "bool", "default": False},
