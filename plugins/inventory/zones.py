@@ -70,7 +70,8 @@ notes:
   - All options but O(compose), O(groups) and O(keyed_groups) may be templates, which see the variables given with
     C(--extra-vars). An option that does not exist is refused.
   - The variables of a host are C(cloudflare_zone_id), C(cloudflare_zone_name), C(cloudflare_zone_status) (V(active),
-    for example), C(cloudflare_zone_plan) (V(Pro Website), for example) and C(cloudflare_account_id). What Cloudflare
+    for example), C(cloudflare_zone_paused), C(cloudflare_zone_plan) (V(Pro Website), for example),
+    C(cloudflare_account_id) and C(cloudflare_account_name). What Cloudflare
     does not tell is V(null). Neither they nor the cache hold a secret, and no text of Cloudflare's is ever taken for a
     template.
   - Zones of several accounts can have one name, of which at most one is active. The host is the active one, also where
@@ -154,8 +155,10 @@ VARIABLES = {
     "id": "cloudflare_zone_id",
     "name": "cloudflare_zone_name",
     "status": "cloudflare_zone_status",
+    "paused": "cloudflare_zone_paused",
     "plan": "cloudflare_zone_plan",
     "account_id": "cloudflare_account_id",
+    "account_name": "cloudflare_account_name",
 }
 GROUP = "zones"
 OF_EACH_HOST = frozenset({"compose", "groups", "keyed_groups"})
@@ -322,8 +325,10 @@ def _zone(record: Mapping[str, Any]) -> Zone:
         "id": _text(record, "id"),
         "name": _text(record, "name"),
         "status": _text(record, "status"),
+        "paused": record.get("paused") is True,
         "plan": _text(record, "plan", "name"),
         "account_id": _text(record, "account", "id"),
+        "account_name": _text(record, "account", "name"),
     }
     if not zone["id"] or not zone["name"]:
         raise ResponseError(
@@ -338,14 +343,14 @@ def _text(record: Any, *path: str) -> str | None:
     return record if isinstance(record, str) else None
 
 
-def _marked(text: str | None) -> str | None:
+def _marked(text: str | bool | None) -> str | bool | None:
     """For Ansible, so that no text of the API's is ever taken for a template.
 
     What can be neither a template nor an expression that calls anything is trusted, because tools that read
     ``ansible-inventory --list`` (AWX, jq) get a dictionary ``__ansible_unsafe`` in the place of any other text.
     """
-    if text is None:
-        return None
+    if not isinstance(text, str):
+        return text
     plain = re.fullmatch("[A-Za-z0-9 ._-]*", text)
     marked: str = trust_as_template(text) if plain else wrap_var(text)
     return marked

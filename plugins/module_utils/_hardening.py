@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from ._certificates import ClientCertificate, load_client_certificate, load_leaf, require_cryptography
+from ._certificates import ClientCertificate, load_certificate, load_client_certificate, load_leaf, require_cryptography
 from ._client import Client
 from ._client_auth import (
     AwaitActive,
@@ -212,7 +212,13 @@ def _origins(params: Mapping[str, Any], certificate: ClientCertificate | None) -
         return ()
     from ._probe import Target  # only here, since it brings pyOpenSSL with it
 
-    return tuple(Target.from_text(origin, "origins", certificate) for origin in origins)
+    authorities = str(params["origins_ca"] or "")
+    if authorities.strip():
+        try:
+            load_certificate(authorities)
+        except InputError as error:
+            raise InputError(f"origins_ca: {error}") from error
+    return tuple(Target.from_text(origin, "origins", certificate, authorities) for origin in origins)
 
 
 # --------------------------------------------------------------------------------------------------------- changes
@@ -810,6 +816,7 @@ class _Transaction:
             presents,
             certificate=wanted.certificate is not None and wanted.certificate.private_key is not None,
             ssl_mode=wanted.posture.ssl_mode or zone.found["ssl_mode"],
+            raised=wanted.posture.ssl_mode not in (None, zone.found["ssl_mode"]),
             modes=wanted.posture.compliance_modes or (),
         )
         if problems:

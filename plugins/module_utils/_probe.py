@@ -31,11 +31,14 @@ from ._pem import pem_blocks
 
 PYOPENSSL_IMPORT_ERROR: str | None = None
 try:
+    import certifi
     from OpenSSL import SSL, crypto
 except (ImportError, AttributeError):  # the latter where cryptography is too new for it
     PYOPENSSL_IMPORT_ERROR = traceback.format_exc()
 
 _LIBRARY = "pyOpenSSL >= 26, with cryptography >= 47 and OpenSSL >= 3.5"
+
+_ORIGIN_CA_ORGANIZATION = "CloudFlare, Inc."
 
 HYBRID = "X25519MLKEM768"
 """The only post-quantum group that Cloudflare's edge offers to origins; whoever speaks another one does not help it."""
@@ -65,13 +68,17 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Target:
-    """server_name: in ASCII; timeout: seconds for each connection."""
+    """server_name: in ASCII; timeout: seconds for each connection.
+
+    authorities: in PEM, whom to trust besides the public ones to issue the certificate of the origin.
+    """
 
     host: str
     port: int
     server_name: str
     timeout: int
     client: ClientCertificate | None
+    authorities: str = ""
 
     @classmethod
     def from_options(cls, params: Mapping[str, Any]) -> Target:
@@ -86,7 +93,7 @@ class Target:
         return cls(host, params["port"], server_name, params["timeout"], _client_certificate(params))
 
     @classmethod
-    def from_text(cls, text: str, option: str, client: ClientCertificate | None) -> Target:
+    def from_text(cls, text: str, option: str, client: ClientCertificate | None, authorities: str) -> Target:
         """From a host and perhaps a port, as in ``origin.example.com:8443`` and ``[2001:db8::1]``.
 
         The server name is to be set later. Raises InputError and MissingLibraryError; connects to nothing.
@@ -101,7 +108,8 @@ class Target:
                 f"{text!r} is none."
             )
         host = _host(found[1], option)
-        return cls(host, port, host, _TIMEOUT_SECONDS, client if client and client.private_key else None)
+        presented = client if client and client.private_key else None
+        return cls(host, port, host, _TIMEOUT_SECONDS, presented, authorities)
 
     def __str__(self) -> str:
         return f"{_bracketed(self.host)}:{self.port}"
@@ -181,6 +189,7 @@ class _Seen:
     cipher: str | None = None
     group: str | None = None
     certificate: str = ""
+    trusted: bool = False
     status: int = 0
     complaint: str = ""
 
@@ -269,7 +278,11 @@ def _result(target: Target, seen: _Seen, notes: Sequence[str], **found: bool | N
         "group": seen.group,
         **dict.fromkeys(("post_quantum", "classical_supported")),
         **dict.fromkeys(f"client_certificate_{what}" for what in ("requested", "required", "accepted")),
-        "server_certificate": describe_server(seen.certificate, target.server_name) if seen.certificate else None,
+        "server_certificate": (
+            {**describe_server(seen.certificate, target.server_name), "trusted": seen.trusted}
+            if seen.certificate
+            else None
+        ),
         **found,
         "error": " ".join(notes) or None,
     }
@@ -292,12 +305,17 @@ def origins_by_enforcement(probed: Mapping[str, Mapping[str, Any]]) -> dict[str,
 
 
 def origin_problems(
-    probed: Mapping[str, Mapping[str, Any]], presents: bool, certificate: bool, ssl_mode: str, modes: Sequence[str]
+    probed: Mapping[str, Mapping[str, Any]],
+    presents: bool,
+    certificate: bool,
+    ssl_mode: str,
+    raised: bool,
+    modes: Sequence[str],
 ) -> list[str]:
     """What would keep origins from answering the edge, in words.
 
     presents: whether the edge is to present a client certificate, and certificate: whether the origins were tried with
-    it. modes: the compliance modes.
+    it. ssl_mode: the wanted one, and raised: whether the zone has another one. modes: the compliance modes.
     """
     problems = []
     for name, one in probed.items():
@@ -314,6 +332,18 @@ def origin_problems(
                 f"{name} shows a certificate of its own that has expired, which the edge refuses (526) in the SSL mode "
                 f"{ssl_mode}. Renew it first."
             )
+        if ssl_mode in ("strict", "origin_pull") and shown and raised:
+            shows = f"{name} shows a certificate of its own ({shown['subject']})"
+            refused = f"which the edge refuses (526) in the SSL mode {ssl_mode}"
+            if not shown["matches_server_name"]:
+                problems.append(
+                    f"{shows} that is for other names, {refused}. Have it issued for the zone's name first."
+                )
+            if not shown["trusted"]:
+                problems.append(
+                    f"{shows} that no public authority has issued, {refused}. If Cloudflare trusts the one that has, "
+                    "name it in origins_ca."
+                )
         if "pqh" in modes and not one["post_quantum"]:
             why = f" {one['error']}" if one["error"] else ""
             problems.append(f"{name} did not agree on X25519MLKEM768, and pqh leaves nothing else.{why}")
@@ -480,6 +510,26 @@ def _shake_hands(wire: _Wire, target: Target) -> None:
         certificate = tls.get_peer_certificate()
         if certificate:
             seen.certificate = crypto.dump_certificate(crypto.FILETYPE_PEM, certificate).decode()
+            seen.trusted = _is_trusted(certificate, tls.get_peer_cert_chain() or [], target.authorities)
+
+
+def _is_trusted(certificate: crypto.X509, chain: Sequence[crypto.X509], authorities: str) -> bool:
+    """Whether the edge would believe who issued a certificate: a public authority, one of these, or Cloudflare itself.
+
+    Cloudflare's Origin CA is known by its name only, since no bundle of authorities has it.
+    """
+    issuer = certificate.get_issuer()
+    if issuer.O == _ORIGIN_CA_ORGANIZATION and "Origin" in f"{issuer.OU} {issuer.CN}":
+        return True
+    store = crypto.X509Store()
+    store.load_locations(certifi.where())
+    for _label, pem in pem_blocks(authorities):
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, pem.encode()))
+    try:
+        crypto.X509StoreContext(store, certificate, list(chain)).verify_certificate()
+    except crypto.X509StoreContextError:
+        return False
+    return True
 
 
 def _ask(wire: _Wire, target: Target) -> None:

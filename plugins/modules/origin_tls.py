@@ -147,6 +147,14 @@ options:
     type: list
     elements: str
     default: []
+  origins_ca:
+    description:
+      - Certificates in PEM (the text, not a path) of authorities besides the public ones that the edge trusts to
+        issue the certificates of O(origins), as in a custom origin trust store. Cloudflare's Origin CA is known.
+      - Where O(ssl_mode) raises the mode to V(strict) or V(origin_pull), the task fails and changes nothing if one of
+        O(origins) shows a certificate that has expired, is for other names, or was issued by nobody whom the edge
+        trusts.
+    type: str
   require_enforcement:
     description:
       - Whether the task should fail at its end where one of O(origins) answers without a client certificate. The zone
@@ -437,6 +445,7 @@ MODULE = CloudflareModule(
         },
         "min_days_remaining": {"type": "int", "default": 30},
         "origins": {"type": "list", "elements": "str", "default": []},
+        "origins_ca": {"type": "str"},
         "require_enforcement": {"type": "bool", "default": False},
         "verify_urls": {"type": "list", "elements": "str"},
         "verify_retries": {"type": "int", "default": 5},

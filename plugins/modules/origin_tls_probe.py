@@ -195,6 +195,13 @@ server_certificate:
       returned: always
       type: bool
       sample: true
+    trusted:
+      description:
+        - Whether a public authority has issued the certificate and it has not expired, or it is named as one of
+          Cloudflare's Origin CA, so that the edge accepts it in the SSL mode V(strict), too.
+      returned: always
+      type: bool
+      sample: true
 client_certificate_requested:
   description:
     - Whether the origin asks for a client certificate.

@@ -98,8 +98,10 @@ def test_a_zone_is_a_host(inventory: Inventory, zone: Zone) -> None:
         "cloudflare_zone_id": zone.id,
         "cloudflare_zone_name": "example.com",
         "cloudflare_zone_status": "active",
+        "cloudflare_zone_paused": False,
         "cloudflare_zone_plan": "Pro Website",
         "cloudflare_account_id": ACCOUNT,
+        "cloudflare_account_name": "Example",
     }
     assert inventory.groups == {"all": ["example.com"], "ungrouped": [], "zones": ["example.com"]}
     assert inventory.warnings == []

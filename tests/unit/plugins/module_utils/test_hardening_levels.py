@@ -173,6 +173,33 @@ def test_from_flexible_to_strict_with_client_auth_and_back(
     assert not run(params)["changed"]
 
 
+def test_strict_is_refused_where_the_edge_would_refuse_the_origin(
+    options: dict[str, Any], emulator: Emulator, zone: Zone, authority: Issued
+) -> None:
+    """Tried with real TLS."""
+    origins = pytest.importorskip("ansible_collections.originsec.cloudflare.tests.origin.origin")
+    shown = {
+        "good": issue("example.com", issuer=authority, usage=None),
+        "expired": issue("example.com", issuer=authority, usage=None, ends=-1),
+        "other": issue("other.example", issuer=authority, usage=None),
+    }
+    site = {"verify_urls": [f"{emulator.origin}/site/example.com/"], "ssl_mode": "strict"}
+    said = {}
+    for name, certificate in shown.items():
+        with origins.Origin(certificate.pem, certificate.key_pem) as origin:
+            params = {**options, **site, "origins": [f"127.0.0.1:{origin.port}"]}
+            said[name] = failed({**params, "origins_ca": authority.pem})["msg"] if name != "good" else ""
+            if name == "good":
+                assert "no public authority has issued" in failed(params)["msg"]
+                assert "name it in origins_ca" in failed(params)["msg"]
+                good = {**params, "origins_ca": authority.pem}
+                assert run(good, check=True)["changes"] == ["ssl_mode"]
+    assert "has expired" in said["expired"]
+    assert "for other names" in said["other"]
+    assert zone.ssl_mode == "full"
+    assert "origins_ca: certificate holds no certificate" in failed({**good, "origins_ca": "none"})["msg"]
+
+
 @pytest.mark.parametrize(
     ("hostnames", "message"),
     [

@@ -59,6 +59,7 @@ def test_return_values(check: bool, diff: bool, client_certificate: Issued) -> N
         "days_remaining": 89,
         "names": ["127.0.0.1"],
         "matches_server_name": True,
+        "trusted": False,
     }
     assert result == {
         "reachable": True,
