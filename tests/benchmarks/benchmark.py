@@ -4,6 +4,9 @@
 
 """What a zone costs in each way, and how that grows: ``python tests/benchmarks/benchmark.py [--write GUIDE]``.
 
+CPU is net of an empty play over the same hosts, whose start-up weighs as much as dozens of zones. With ``--before``,
+the role of another version of the collection is measured in the same run.
+
 Runs ansible-playbook of the same environment, with the collection that ANSIBLE_COLLECTIONS_PATH finds, on the emulator
 in a process of its own, whose CPU is not counted.
 """
@@ -49,7 +52,9 @@ WAYS = [
     ("Hardening", "a script with Cloudflare's SDK", "sdk.py", ["harden"]),
 ]
 FLOOR: tuple[str, str, str, list[str]] = ("Nothing", "three ``debug`` tasks", "debug.yml", [])
+EMPTY = "empty.yml"
 ROLE = WAYS[4]
+BEFORE: tuple[str, str, str, list[str]] = ("Hardening", "the role as it was before", "harden_before.yml", [])
 BEGIN, END = ".. The figures: `make bench` writes them.\n", ".. End of the figures.\n"
 
 
@@ -63,10 +68,11 @@ class Cost:
     requests: int
     memory: float
 
-    def cells(self) -> list[str]:
+    def cells(self, empty: Cost | None = None) -> list[str]:
+        """For each zone. empty: the cost of an empty play, whose CPU does not count; none for scripts."""
         return [
             f"{self.wall / self.zones:.3f}",
-            f"{self.cpu / self.zones:.3f}",
+            f"{(self.cpu - (empty.cpu if empty else 0)) / self.zones:.3f}",
             f"{self.requests / self.zones:.1f}",
         ]
 
@@ -91,14 +97,15 @@ class Cloudflare:
         for number in range(zones):
             zone = self._control("POST", "zones", {"name": f"zone{number:04}.example"})
             hosts[zone["name"]] = {"cloudflare_zone_id": zone["id"]}
-        certificate, key = pair()
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-            "zone_hardening_certificate": certificate,
-            "zone_hardening_private_key": key,
+            "zone_hardening_verify_urls": [],
+            **certificate(),
         }
         self.inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
+        self.rotation = directory / "rotation.json"
+        self.rotation.write_text(json.dumps({**certificate(), "zone_hardening_exclusive": True}))
 
     def stop(self) -> None:
         self._process.terminate()
@@ -127,12 +134,12 @@ def cloudflare(zones: int) -> Iterator[Cloudflare]:
             emulator.stop()
 
 
-def pair() -> tuple[str, str]:
-    """A client certificate and its key, in PEM."""
+def certificate() -> dict[str, str]:
+    """The variables of a client certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "benchmark")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
+    made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=90))
@@ -140,17 +147,22 @@ def pair() -> tuple[str, str]:
     )
     encoding = serialization.Encoding.PEM
     private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return certificate.public_bytes(encoding).decode(), private.decode()
+    return {
+        "zone_hardening_certificate": made.public_bytes(encoding).decode(),
+        "zone_hardening_private_key": private.decode(),
+    }
 
 
-def run(emulator: Cloudflare, file: str, arguments: list[str], forks: int) -> Cost:
-    """One run over all zones; it must succeed."""
+def run(emulator: Cloudflare, file: str, arguments: list[str], forks: int, collections: str = "") -> Cost:
+    """One run over all zones; it must succeed. collections: where the collection is found, if not as usual."""
     if file.endswith(".py"):
         command = [sys.executable, str(HERE / file), *arguments, str(emulator.inventory)]
     else:
         playbook = str(Path(sys.executable).with_name("ansible-playbook"))
         command = [playbook, f"-i{emulator.inventory}", f"--forks={forks}", str(HERE / file), *arguments]
     environment = {**os.environ, "CLOUDFLARE_API_TOKEN": TOKEN, "CLOUDFLARE_BASE_URL": emulator.url}
+    if collections:
+        environment["ANSIBLE_COLLECTIONS_PATH"] = collections
     with tempfile.TemporaryFile("w+") as output:
         began = time.monotonic()
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -171,19 +183,26 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def compare(zones: int, forks: int) -> str:
-    """Each way, in the first run, which changes everything, and in the steady state."""
+def compare(zones: int, forks: int, before: str) -> str:
+    """Each way, in the first run, which changes everything, in the steady state, and for the role in a rotation."""
     rows = []
     with cloudflare(zones) as emulator:
+        empty = run(emulator, EMPTY, [], forks)
         floor = run(emulator, *FLOOR[2:], forks)
-    rows.append([*FLOOR[:2], *[""] * 3, *floor.cells()])
-    for work, way, file, arguments in WAYS:
+    rows.append([*FLOOR[:2], *[""] * 3, *floor.cells(empty), *[""] * 3])
+    ways = [*((*way, "") for way in WAYS), *([(*BEFORE, before)] if before else [])]
+    for work, way, file, arguments, collections in ways:
+        net = None if file.endswith(".py") else empty
         with cloudflare(zones) as emulator:
-            first, steady = (run(emulator, file, arguments, forks) for _time in range(2))
-        rows.append([work, way, *first.cells(), *steady.cells()])
+            first, steady = (run(emulator, file, arguments, forks, collections) for _time in range(2))
+            cells = [*first.cells(net), *steady.cells(net)]
+            if "role" in way:
+                rotation = [*arguments, "-e", f"@{emulator.rotation}"]
+                cells += run(emulator, file, rotation, forks, collections).cells(net)
+        rows.append([work, way, *cells, *[""] * (9 - len(cells))])
         print(*rows[-1], sep="\t", flush=True)
-    units = ["seconds", "CPU seconds", "requests"]
-    return table(["Work", "Way", *(f"First run: {u}" for u in units), *(f"Steady state: {u}" for u in units)], rows)
+    runs, units = ("First run", "Steady state", "Rotation"), ("seconds", "CPU seconds", "requests")
+    return table(["Work", "Way", *(f"{one}: {unit}" for one in runs for unit in units)], rows)
 
 
 def grow(numbers: list[int], forks: int) -> str:
@@ -192,8 +211,9 @@ def grow(numbers: list[int], forks: int) -> str:
     for zones in numbers:
         with cloudflare(zones) as emulator:
             run(emulator, "sdk.py", ["harden"], forks)
+            empty = run(emulator, EMPTY, [], forks)
             cost = run(emulator, ROLE[2], ROLE[3], forks)
-        rows.append([str(zones), f"{cost.wall:.1f}", *cost.cells(), f"{cost.memory:.0f}"])
+        rows.append([str(zones), f"{cost.wall:.1f}", *cost.cells(empty), f"{cost.memory:.0f}"])
         print(*rows[-1], sep="\t", flush=True)
     headings = ["Zones", "Seconds in all", "Seconds a zone", "CPU seconds a zone", "Requests a zone", "Memory in MiB"]
     return table(headings, rows)
@@ -218,6 +238,7 @@ def main() -> None:
     parser.add_argument("--zones", type=int, default=60, help="how many to compare the ways with (default: 60)")
     parser.add_argument("--growth", default="10,100,1000", help="how many to go through (default: 10,100,1000)")
     parser.add_argument("--forks", type=int, default=10, help="of Ansible (default: 10)")
+    parser.add_argument("--before", default="", metavar="DIR", help="where ansible_collections has what was before")
     parser.add_argument("--write", type=Path, metavar="GUIDE", help="put the figures into this guide")
     arguments = parser.parse_args()
     numbers = [int(number) for number in arguments.growth.split(",") if number]
@@ -227,7 +248,7 @@ def main() -> None:
             "",
             f"For each of {arguments.zones} zones:",
             "",
-            compare(arguments.zones, arguments.forks),
+            compare(arguments.zones, arguments.forks, arguments.before),
             "The role in the steady state:",
             "",
             grow(numbers, arguments.forks),
