@@ -46,6 +46,11 @@ UNIT_TEST_PACKAGES = (
     *("pytest-cov", "pytest-xdist"),
 )
 
+TYPED_PACKAGES = (
+    *("cloudflare", "dilithium-py", "hypothesis", "jinja2", "nox", "playwright", "pyOpenSSL", "pytest"),
+    *("types-PyYAML", "types-requests"),
+)
+
 # Most tests wait for a process of their own now and then, so more of them than there are cores keep these busy.
 PARALLEL = ("--numprocesses=4", "--dist=worksteal")
 SLOW = "fleet or soak or life"
@@ -64,6 +69,9 @@ os.environ["PATH"] = os.pathsep.join(
 
 # ansible refuses to start in a locale that is not UTF-8.
 os.environ["LC_ALL"] = "C.UTF-8"
+
+# Tests start Python hundreds of times, which is to compile what it imports once only.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tests must neither depend on the settings of whoever runs them nor get hold of a real token, and git must work on the
 # copies even where a hook runs the tests.
@@ -109,11 +117,8 @@ every_core_and_module_python = nox.parametrize(
 def lint(session: nox.Session) -> None:
     """What the hooks of pre-commit check (style, formatting, licences, workflows), and types."""
     root = check_out(session)
-    install(
-        session,
-        NEWEST_CORE,
-        *("mypy", "nox", *UNIT_TEST_PACKAGES, "playwright", "pre-commit", "types-PyYAML", "types-requests"),
-    )
+    # Of what is imported only that which has type hints: ansible-core has none
+    session.install("--no-compile", "-r", "requirements.txt", "pre-commit", "mypy", *TYPED_PACKAGES)
     hooks = str(session.cache_dir.resolve() / "pre-commit")
     session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", env={"PRE_COMMIT_HOME": hooks})
     # From above the namespace packages, so that every module has one name: the one that it is imported by.
@@ -153,7 +158,7 @@ def prerelease(session: nox.Session) -> None:
     """Unit tests on the newest ansible-core of the index, pre-releases included. Arguments go to pytest."""
     root = check_out(session)
     # A pre-release in a requirement admits pre-releases of that project, and of no other.
-    session.install("ansible-core>=2.22.0b1", "-r", "requirements.txt", *UNIT_TEST_PACKAGES)
+    session.install("--no-compile", "ansible-core>=2.22.0b1", "-r", "requirements.txt", *UNIT_TEST_PACKAGES)
     session.run("python", "-m", "pip", "freeze", "--quiet")
     run_pytest(session, root, *PARALLEL, *session.posargs)
 
@@ -338,7 +343,8 @@ def install(session: nox.Session, core: str, *packages: str) -> None:
     # With the oldest core goes the oldest library that is supported
     oldest = ["cryptography~=42.0.0"] if core == min(CORES) else []
     # pip takes a pre-release only while there is no release
-    session.install(f"ansible-core=={core}.*", "-r", "requirements.txt", *oldest, *packages)
+    # What is imported is compiled then, and little of it is
+    session.install("--no-compile", f"ansible-core=={core}.*", "-r", "requirements.txt", *oldest, *packages)
 
 
 def provide_pip_to_ansible_test(session: nox.Session, core: str) -> None:
