@@ -4,6 +4,7 @@
 
 VENV := .venv
 NOX_ARGS ?=
+FILES ?=
 BENCH_ARGS ?=
 # On the real API only; see tests/demo/demo.py
 ZONE ?=
@@ -14,16 +15,36 @@ APPLY ?=
 # ansible refuses to start in a locale that is not UTF-8.
 export LC_ALL := C.UTF-8
 
-.PHONY: help test matrix bench demo clean
+.PHONY: help test check rest matrix prerelease mutants docs bench demo clean
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-test: $(VENV)/bin/nox ## Run every check on the newest ansible-core that a Python of this machine can run; NOX_ARGS go to nox
+test: $(VENV)/bin/nox ## Lint, the unit tests and a short ansible-test sanity, in four minutes; NOX_ARGS go to nox
 	$(VENV)/bin/nox $(NOX_ARGS)
+ifeq ($(NOX_ARGS),)
+	@printf '%s\n' '' \
+		'Not run: fleets under a quota, the long soak and a zone'"'"'s life (make test NOX_ARGS="-s slow"), the report in a browser' \
+		'(browser), all of ansible-test sanity (sanity), ansible-test integration (integration), documentation, ansible-lint' \
+		'and the importer of Galaxy (collection). "make rest" runs these, "make check" everything; other cores: "make matrix".'
+endif
 
-matrix: $(VENV)/bin/nox ## Run every check on every ansible-core and Python that is supported
-	$(VENV)/bin/nox --session lint units browser sanity integration collection $(NOX_ARGS)
+check: test rest ## Everything on the newest ansible-core that a Python of this machine can run
+
+rest: $(VENV)/bin/nox ## What "make check" runs beside "make test"
+	$(VENV)/bin/nox --tags rest $(NOX_ARGS)
+
+matrix: $(VENV)/bin/nox ## Everything on every ansible-core and Python that is supported
+	$(VENV)/bin/nox --session lint units slow browser sanity integration collection $(NOX_ARGS)
+
+prerelease: $(VENV)/bin/nox ## The unit tests on the newest ansible-core of the index, pre-releases included
+	$(VENV)/bin/nox --session prerelease $(NOX_ARGS)
+
+mutants: $(VENV)/bin/nox ## Break the code in every small way, and show what no test notices; FILES="_setting _client" chooses
+	$(VENV)/bin/nox --session mutants $(NOX_ARGS) -- $(FILES)
+
+docs: $(VENV)/bin/nox ## Build the documentation site into docs/build
+	$(VENV)/bin/nox --session docs $(NOX_ARGS)
 
 bench: $(VENV)/bin/nox ## Measure what a zone costs, and write it into the guide; BENCH_ARGS go to tests/benchmarks/benchmark.py
 	$(VENV)/bin/nox --session bench -- $(BENCH_ARGS)
@@ -33,7 +54,7 @@ demo: $(VENV)/bin/nox ## Harden three zones of an emulated Cloudflare, or with C
 		$(if $(PRIVATE_KEY),--private-key "$(PRIVATE_KEY)") $(if $(APPLY),--apply)
 
 clean: ## Remove what the other commands made
-	rm -rf $(VENV) .demo .nox .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
+	rm -rf $(VENV) docs/build .demo .nox .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
 
 # The real interpreters of pyenv come first: its shims answer only for the versions that its user has selected.
 $(VENV)/bin/nox:

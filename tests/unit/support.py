@@ -11,6 +11,9 @@ import datetime
 import io
 import ipaddress
 import json
+import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
+
+CACHE = Path(os.environ.get("TEST_CACHE") or Path(__file__).resolve().parents[1] / "output")
+"""Where tests keep what they fetch; nox has one for all of its sessions."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +151,41 @@ def _arguments(arguments: dict[str, Any]) -> Iterator[None]:
         basic._ANSIBLE_ARGS = before
 
 
+class QuotaClock:
+    """An emulator's clock that runs only while less than a tenth of a quota is left, or none.
+
+    So a busy machine meets the quota as often as an idle one, and a client that does not wait is refused on both.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator, self._lock = emulator, threading.Lock()
+        self._started = self._now = emulator.now()
+        self._looked = time.monotonic()
+        emulator.now = self.now  # type: ignore[method-assign]
+
+    @property
+    def ran(self) -> float:
+        """Seconds for which somebody had to wait."""
+        return self.now() - self._started
+
+    def now(self) -> float:
+        emulator = self._emulator
+        with self._lock:
+            looked, self._looked = self._looked, time.monotonic()
+            if any(until > self._now for until in emulator._blocked.values()) or any(
+                used >= 0.9 * emulator.quota and self._now < started + emulator.window
+                for started, used in emulator._windows.values()
+            ):
+                self._now += self._looked - looked
+            return self._now
+
+
 def debian_program(name: str, package: str, suite: str = "") -> Program:
     """The program that is installed, else that of the Debian package; skips the test where there is neither.
 
     With a suite, such as trixie, that of the package in any case.
     """
     try:
-        return program(name, package, Path(__file__).resolve().parents[1] / "output" / "debian", suite)
+        return program(name, package, CACHE / "debian", suite)
     except FileNotFoundError as error:
         pytest.skip(f"{name} is not installed, and this is not Debian: {error}")

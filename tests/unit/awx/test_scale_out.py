@@ -31,14 +31,18 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import (
     environment,
     sliced,
 )
+from ansible_collections.originsec.cloudflare.tests.unit.support import QuotaClock
 
 SLICES = 3
 
 
+@pytest.mark.fleet
 def test_slices_share_a_quota(
     tmp_path: Path, emulator: Emulator, credentials: list[Credential], answers: dict[str, Any], secrets: list[str]
 ) -> None:
     """At the same time, each with a part of the zones that the inventory plugin found."""
+    emulator.quota, emulator.window, emulator.block = 200, 3, 3  # a tenth of it is more than all have under way
+    clock = QuotaClock(emulator)
     emulator.add_token(token=TOKEN)
     zones = [emulator.add_zone(f"zone{number}.example") for number in range(8 * SLICES)]
     (tmp_path / "zones.cloudflare.yml").write_text("plugin: originsec.cloudflare.zones\n")
@@ -55,7 +59,6 @@ def test_slices_share_a_quota(
     )
 
     emulator.journal.clear()
-    emulator.quota, emulator.window, emulator.block = 200, 20, 20  # a tenth of it is more than all have under way
     jobs = [
         Job(tmp_path / str(number), inventory, credentials, answers, id=str(number))
         for number, inventory in enumerate(inventories)
@@ -63,6 +66,7 @@ def test_slices_share_a_quota(
     with ThreadPoolExecutor(SLICES) as pool:
         assert [job.status for job in pool.map(Job.run, jobs)] == [("successful", 0)] * SLICES
     assert Counter(exchange.status for exchange in emulator.journal) == {200: 13 * len(zones)}
+    assert clock.ran >= emulator.window
     assert any("seconds for Cloudflare's rate limit" in job.output for job in jobs)
     for job, inventory in zip(jobs, inventories):
         assert set(job.stats["changed"]) == set(inventory["zones"]["hosts"])

@@ -27,6 +27,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.edge.nginx import Nginx
 from ansible_collections.originsec.cloudflare.tests.unit.edge.playbook import Harden, client
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
+pytestmark = pytest.mark.life
+
 
 @contextlib.contextmanager
 def visited(edge: Edge, *zones: Zone) -> Iterator[dict[str, list[int]]]:

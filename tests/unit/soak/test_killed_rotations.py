@@ -4,7 +4,7 @@
 
 """Rotations that are killed at random moments, each followed by a clean run.
 
-``SOAK_KILLS`` sets how many (200); ``SOAK_SEED`` repeats the choices of a soak that failed, as its failure tells.
+``SOAK_SEED`` repeats the choices of a soak that failed, as its failure tells.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Fault, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.soak.zygote import Zygote
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
-KILLS = int(os.environ.get("SOAK_KILLS", "200"))
 SEED = os.environ.get("SOAK_SEED") or str(random.randrange(10**9))
 AT_ONCE = 12  # most of the time they wait
 PATIENCE = 60.0
@@ -99,7 +99,8 @@ class Rotation:
         return phase
 
 
-def test_what_a_killed_rotation_leaves_is_finished_by_the_next_run() -> None:
+@pytest.mark.parametrize("wanted", [20, pytest.param(200, marks=pytest.mark.soak)])
+def test_what_a_killed_rotation_leaves_is_finished_by_the_next_run(wanted: int) -> None:
     """A certificate is uploaded once, however often it takes, and never is there none while they are enabled."""
     old = issue("old")
     zygotes: queue.SimpleQueue[Zygote] = queue.SimpleQueue()
@@ -121,9 +122,9 @@ def test_what_a_killed_rotation_leaves_is_finished_by_the_next_run() -> None:
         for process in [stack.enter_context(Zygote()) for number in range(AT_ONCE)]:
             zygotes.put(process)
         pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
-        while kills.total() < KILLS:  # some are over before
-            batch = itertools.islice(numbers, KILLS - kills.total())
+        while kills.total() < wanted:  # some are over before
+            batch = itertools.islice(numbers, wanted - kills.total())
             kills.update(filter(None, pool.map(rotate, batch)))
     print(dict(kills))
-    if KILLS >= 200:
+    if wanted >= 200:
         assert set(kills) == {UPLOADING, DEPLOYING, FINISHING, DONE}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +30,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._module impor
 )
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _in_process
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
-from ansible_collections.originsec.cloudflare.tests.unit.plugins.action.playbook import play
+from ansible_collections.originsec.cloudflare.tests.unit.plugins.action.playbook import COLLECTIONS, play
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, debian_program, issue
 
 PROBE = "originsec.cloudflare.origin_tls_probe"
@@ -270,7 +271,30 @@ def test_what_is_deprecated_is_told(options: dict[str, Any]) -> None:
     assert "Alias 'old' is deprecated" in result["deprecations"][0]["msg"]
 
 
+@pytest.mark.parametrize(("name", "libraries"), [(KEX, ()), (CLIENT_AUTH, ("cryptography.x509",)), (PROBE, ())])
+def test_what_a_worker_needs_is_imported_before_the_fork(name: str, libraries: tuple[str, ...]) -> None:
+    """Ansible loads the class of the action before it forks, and each worker would have to import what is missing."""
+    action = f"ansible_collections.originsec.cloudflare.plugins.action.{name.rpartition('.')[2]}"
+    needed = ["ansible.plugins.filter.core", "ansible.plugins.filter.mathstuff", "ansible.plugins.test.core"]
+    needed += [action.replace(".action.", ".modules."), "requests", *libraries]
+    script = f"import sys, {action}; print([name for name in {needed} if name not in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
+    missing = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+    )
+    assert missing.stdout == "[]\n"
+
+
 # ---------------------------------------------------------------------------------------------------------- secrets
+
+
+def test_a_secret_that_is_a_word_of_ansible_hides_no_boolean(options: dict[str, Any]) -> None:
+    module = CloudflareModule(
+        {"word": {"no_log": True}}, lambda *_: Outcome("0" * 32, {"enabled": False, "nothing": None}, changed=True)
+    )
+    for word in ("True", "False", "None", "e"):
+        result = make_action(module, args={**options, "word": word}).run(task_vars={})
+        assert (result["changed"], result["enabled"], result["nothing"]) == (True, False, None)
 
 
 @pytest.fixture

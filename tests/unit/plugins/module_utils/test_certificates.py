@@ -65,6 +65,13 @@ def test_pem_is_mended(client_certificate: Issued, mangled: object) -> None:
     assert loaded.warnings == ()
 
 
+def test_the_old_label_of_a_certificate(client_certificate: Issued) -> None:
+    text = client_certificate.pem.replace(" CERTIFICATE", " X509 CERTIFICATE")
+    loaded = load_client_certificate(text, client_certificate.key_pem, None)
+    assert loaded.pem == client_certificate.pem
+    assert describe(text)["fingerprint_sha256"] == client_certificate.fingerprint
+
+
 KEYS = {
     "rsa": lambda: rsa.generate_private_key(65537, 2048),
     "ecdsa P-256": lambda: ec.generate_private_key(ec.SECP256R1()),

@@ -222,6 +222,29 @@ def test_what_passes_is_tried_again(
     assert sum(naps) < 3
 
 
+def test_hosts_that_failed_together_do_not_come_back_together(
+    emulator: Emulator, zone: Zone, token: str, naps: list[float]
+) -> None:
+    client = Client(ApiToken(token), emulator.url, retries=3)
+    for _host in range(10):
+        emulator.faults.append(Fault(status=502, times=3))
+        client.request("GET", kex(zone))
+    seconds, thirds = naps[::2], naps[1::2]  # the first repetition is at once
+    assert all(0.5 <= nap <= 1 for nap in seconds)
+    assert all(1 <= nap <= 2 for nap in thirds)
+    assert len({*seconds, *thirds}) == 20
+    assert client.waited == 0, "only the rate limit's pauses are told"
+
+
+@pytest.mark.parametrize("status", [409, 429, 502])
+def test_a_repetition_waits_for_the_reset_of_the_quota(
+    emulator: Emulator, zone: Zone, token: str, naps: list[float], status: int
+) -> None:
+    emulator.faults.append(Fault(status=status, headers={"Ratelimit": '"default";r=0;t=50'}))
+    assert Client(ApiToken(token), emulator.url, retries=1).request("GET", kex(zone))
+    assert naps == [51]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 def test_what_does_not_pass_is_not_tried_again(emulator: Emulator, zone: Zone, token: str, status: int) -> None:
     emulator.faults.append(Fault(status=status))

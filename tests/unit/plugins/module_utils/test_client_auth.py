@@ -694,6 +694,23 @@ def test_check_mode_foresees_and_writes_nothing(
     assert (foreseen.changed, foreseen.removed) == (done.changed, done.removed)
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_only_to_wait_is_no_change(
+    aop: Zone,
+    emulator: Emulator,
+    zone: EmulatedZone,
+    clock: list[float],
+    client_certificate: Issued,
+    check_mode: bool,
+) -> None:
+    emulator.deployment_delay = 2
+    emulator.upload(zone, client_certificate.pem)
+    change = apply(aop, wanted(client_certificate), check_mode)
+    assert not change.changed
+    assert bool(clock) == (not check_mode)
+    assert [one.status for one in change.after.records] == ["active"]
+
+
 @pytest.mark.parametrize("result", [{}, "text", 5, True])
 def test_a_list_that_is_none(aop: Calls, emulator: Emulator, result: object) -> None:
     emulator.faults.append(Fault(path=".*/origin_tls_client_auth", body={"success": True, "result": result}))

@@ -27,12 +27,38 @@ WRITABLE = [
 
 
 @pytest.mark.parametrize(("setting", "before", "after"), WRITABLE)
-def test_read_and_write(client: Client, zone: Zone, setting: Setting, before: object, after: object) -> None:
+def test_read_and_write(
+    client: Client, emulator: Emulator, zone: Zone, setting: Setting, before: object, after: object
+) -> None:
     assert setting.read(client, zone.id)[setting.field] == before
     written = setting.write(client, zone.id, after)
+    assert emulator.count() == {"GET": 1, setting.method: 1}
     assert written == setting.read(client, zone.id)
     assert written[setting.field] == after
-    assert tuple(written) == setting.fields
+
+
+@pytest.mark.parametrize(
+    ("setting", "names"),
+    [
+        (AUTO_ORIGIN_TLS_KEX, {"id", "enabled", "modified_on"}),
+        (ORIGIN_PQE, {"id", "value", "editable", "modified_on"}),
+        (COMPLIANCE_MODES, {"id", "value", "editable", "modified_on"}),
+        (SSL_MODE, {"id", "value", "editable", "modified_on"}),
+        (CLIENT_AUTH_ENABLEMENT, {"enabled"}),
+    ],
+)
+def test_the_record_of_a_setting(
+    client: Client, emulator: Emulator, zone: Zone, setting: Setting, names: set[str]
+) -> None:
+    everything = {name: setting.kind() if name == setting.field else name for name in (*names, "more")}
+    emulator.faults.append(Fault(body={"success": True, "result": everything}))
+    assert setting.read(client, zone.id) == {name: everything[name] for name in names}
+    emulator.faults.append(Fault(body={"success": True, "result": {setting.field: None}}))
+    assert setting.read(client, zone.id) == {**dict.fromkeys(names), setting.field: setting.null}
+
+
+def test_no_compliance_modes_are_an_empty_list() -> None:
+    assert COMPLIANCE_MODES.null == []
 
 
 def test_ssl_mode(client: Client, zone: Zone) -> None:

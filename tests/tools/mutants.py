@@ -1,0 +1,118 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Break a file of the plugins in every small way, one at a time, and show what its tests do not notice.
+
+    python tests/tools/mutants.py _setting _client_auth
+
+A name is that of a utility; its tests are those in tests/unit/plugins that import it. Nothing is written: a mutant
+lives in a fork of a process that has imported the libraries. Some changes make no difference, so not every survivor
+is a gap.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+UTILITIES = ("_setting", "_client_auth", "_client", "_certificates", "_audit")
+TREE = Path(__file__).resolve().parents[2]
+AT_ONCE = os.cpu_count() or 1
+LONGEST_SECONDS = 180  # then it has hung, which is noticed as well
+
+PAIRS = [(ast.Eq, ast.NotEq), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)]
+PAIRS += [(ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitOr, ast.BitAnd)]
+OPPOSITES = {**dict(PAIRS), **{second: first for first, second in PAIRS}}
+
+
+def mutations(node: Any) -> Iterator[tuple[str, Any]]:
+    """(field, what to put there). Texts for people are left alone."""
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITES:
+        yield "ops", [OPPOSITES[type(node.ops[0])](), *node.ops[1:]]
+    if isinstance(node, (ast.BoolOp, ast.BinOp)) and type(node.op) in OPPOSITES:
+        yield "op", OPPOSITES[type(node.op)]()
+    if isinstance(node, ast.BoolOp):
+        yield from (("values", node.values[:-1]), ("values", node.values[1:]))
+    if isinstance(node, (ast.If, ast.IfExp)):
+        yield from (("test", ast.Constant(value)) for value in (True, False))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield "operand", ast.UnaryOp(ast.Not(), node.operand)
+    if isinstance(node, ast.Return) and node.value:
+        yield "value", ast.Constant(None)
+    if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
+        yield "value", not node.value if isinstance(node.value, bool) else node.value + 1
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[\w/-]+", node.value):
+        yield "value", f"{node.value}x"
+    body = node.body if isinstance(getattr(node, "body", None), list) else []
+    for place, statement in enumerate(body):
+        call = isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
+        if call or isinstance(statement, (ast.Raise, ast.AugAssign, ast.Continue, ast.Break)):
+            yield "body", [*body[:place], ast.copy_location(ast.Pass(), statement), *body[place + 1 :]]
+
+
+def start(path: Path, tree: ast.Module, tests: list[str]) -> int:
+    """Run the tests with this tree in place of the file, in a process that fails where they do."""
+    if child := os.fork():
+        return child
+    try:
+        signal.alarm(LONGEST_SECONDS)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        code, of_file = compile(ast.fix_missing_locations(tree), str(path), "exec"), SourceFileLoader.get_code
+        SourceFileLoader.get_code = lambda self, name: code if self.path == str(path) else of_file(self, name)  # type: ignore[method-assign]
+        os._exit(int(importlib.import_module("pytest").main(["-xqp", "no:cacheprovider", *tests])))
+    finally:
+        os._exit(1)
+
+
+def survivors(name: str) -> Iterator[str]:
+    (path,) = (TREE / "plugins").glob(f"*_utils/{name}.py")
+    candidates = (TREE / "tests" / "unit" / "plugins").glob("**/test_*.py")
+    tests = sorted(str(one) for one in candidates if re.search(rf"\.{name} import|import {name}\b", one.read_text()))
+    tree, running, tried = ast.parse(path.read_text()), {start(path, ast.parse(path.read_text()), tests): ""}, 0
+    skipped = {id(node.annotation) for node in ast.walk(tree) if hasattr(node, "annotation")}
+    skipped |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+
+    def finished() -> Iterator[str]:
+        child, status = os.wait()
+        what = running.pop(child)
+        if not what and status:
+            sys.exit(f"Without any change there are failures: pytest {' '.join(tests)}")
+        if what and not status:
+            yield what
+
+    for node in ast.walk(tree):
+        for field, value in mutations(node) if id(node) not in skipped else ():
+            before = getattr(node, field)
+            old, new = (
+                next(pair for pair in zip(before, value) if pair[0] is not pair[1]) if field == "body" else (node, node)
+            )
+            line = f"{path.name}:{getattr(old, 'lineno', '')}: {ast.unparse(old).splitlines()[0]}"
+            setattr(node, field, value)
+            what = f"{line} -> {ast.unparse(new).splitlines()[0]} ({field})"
+            running[start(path, tree, tests)] = what
+            setattr(node, field, before)
+            tried += 1
+            if len(running) >= AT_ONCE:
+                yield from finished()
+    while running:
+        yield from finished()
+    print(f"{path.name}: {tried} mutants tried")
+
+
+if __name__ == "__main__":
+    for library in ("ansible.module_utils.basic", "cryptography.x509", "hypothesis", "pytest", "requests", "yaml"):
+        importlib.import_module(library)
+    os.chdir(TREE)
+    for utility in sys.argv[1:] or UTILITIES:
+        for survivor in survivors(utility):
+            print(survivor, flush=True)
