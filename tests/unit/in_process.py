@@ -12,6 +12,7 @@ report = lab.harden(auto_origin_tls_kex=True)
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from collections.abc import Mapping
@@ -53,27 +54,27 @@ class TaskTimeout(BaseException):
 
 @dataclass
 class Trouble:
-    """What goes wrong with the request of a number, from 0, and with its repetitions, or with all after it.
+    """What goes wrong with the request of a number, from 0, of a name, or of a method, and with its repetitions, or all after it.
 
     kind: refused (403), error (500), drop, timeout or interrupt. after_work: of a request that was carried out.
     lasting: for this method and path, until the end of the run; forever: for the whole API.
     """
 
     kind: str
-    at: int
+    at: int | str
     after_work: bool = False
     lasting: bool = True
     forever: bool = False
-    hit: tuple[str, str] | None = None
+    hit: str = ""
 
-    def applies(self, number: int, method: str, path: str) -> bool:
-        if path.startswith("/site/"):
-            return number == self.at and self.kind in ("timeout", "interrupt")
-        if number == self.at:
-            self.hit = method, path
+    def applies(self, number: int, request: str) -> bool:
+        ends_the_run = self.kind in ("timeout", "interrupt")
+        if request.startswith("VISIT") and not ends_the_run:
+            return False
+        if not self.hit and self.at in (number, request, request.split()[0]):
+            self.hit = request
             return True
-        again = self.hit == (method, path) and self.lasting and self.kind not in ("timeout", "interrupt")
-        return again or (self.forever and number > self.at)
+        return bool(self.hit) and not ends_the_run and (self.forever or (self.lasting and request == self.hit))
 
 
 _ERRORS = {
@@ -131,14 +132,16 @@ class Lab:
             certificate.uploaded_at -= 1_000_000
         return certificate
 
-    def harden(self, *, check: bool = False, retries: int = 1, **options: Any) -> Report:
+    def harden(self, *, check: bool = False, client: Client | None = None, **options: Any) -> Report:
         """options: of origin_tls; its others have their defaults, but the site is the emulator's."""
         defaults = {name: spec.get("default") for name, spec in MODULE.argument_spec.items()}
         params = {**defaults, "zone_id": self.zone.id, "verify_urls": [self.url], **options}
-        client = Client(ApiToken(self.token), self.emulator.url, retries=retries)
         self.requests.clear()
         self.emulator.journal.clear()
-        return harden(params, client, check)
+        return harden(params, client or self.client(), check)
+
+    def client(self) -> Client:
+        return Client(ApiToken(self.token), self.emulator.url, retries=1)
 
     def fail(self, **options: Any) -> tuple[str, dict[str, Any]]:
         """The message and the return values of a run that has to fail."""
@@ -172,9 +175,23 @@ class Lab:
         gone = ("pending_deletion", "deleted")
         return {id_ for id_, certificate in kept if self.emulator.status(certificate) not in gone}
 
+    def look_by_fingerprint(self) -> dict[str, Any]:
+        """The same, in which an upload of another run looks the same."""
+        return {**self.look(), "certificates": sorted(map(self.fingerprint, self.kept()))}
+
+    def fingerprint(self, id_: str) -> str:
+        return hashlib.sha256(self.zone.certificates[id_].parsed.der).hexdigest()
+
+    def is_useless(self, id_: str) -> bool:
+        """Whether no origin accepts it: it has expired, or never was deployed."""
+        certificate = self.zone.certificates[id_]
+        expired = certificate.parsed.expires_on < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return expired or certificate.deployment_times_out
+
     def never_dark(self) -> bool:
-        """Whether the edge had a certificate to present whenever it was to present one."""
-        return all(exchange.active for exchange in self.emulator.journal if exchange.aop_enabled)
+        """Whether the edge had a certificate that is valid to present whenever it was to present one."""
+        enabled = (exchange.active for exchange in self.emulator.journal if exchange.aop_enabled)
+        return all(active and not self.is_useless(active[-1]) for active in enabled)
 
     # -- in place of sockets
 
@@ -184,7 +201,7 @@ class Lab:
         number = len(self.requests)
         below = path.removeprefix(f"/zones/{self.zone.id}").lstrip("/")
         self.requests.append(f"VISIT {path}" if path.startswith("/site/") else f"{method} {below}".strip())
-        trouble = next((one for one in self.trouble if one.applies(number, method, path)), None)
+        trouble = next((one for one in self.trouble if one.applies(number, self.requests[-1])), None)
         if trouble and not trouble.after_work:
             return self._in_trouble(request, trouble)
         body = request.body or b""
