@@ -266,7 +266,7 @@ class InventoryModule(InventoryPlugin):
         options = self.get_options()
         client, filters, caching = make_client_without_zone(options), Filters(options), options["cache"]
         key = f"{self.get_cache_key(path)}_{filters.key(client)}"
-        zones: list[Zone] | None = self.cached(key) if caching and cache else None
+        zones: list[Zone] | None = self.cache.get(key) if caching and cache else None
         if zones is None:
             # By id, because a zone that is added meanwhile moves another one to the next page.
             listed = {
@@ -274,7 +274,7 @@ class InventoryModule(InventoryPlugin):
             }
             zones = [zone for zone in listed.values() if filters.let_through(zone)]
         if caching:
-            self.keep(key, zones)
+            self.cache[key] = zones
         for warning in pacing(client.waited):
             self._warn(warning)
         missing = sorted(filters.names - {zone["name"] for zone in zones})

@@ -38,8 +38,8 @@ PART = "********"
 _SHORT = 8
 """Characters from which on a secret is masked inside other words: fewer are in an id or a fingerprint by chance."""
 
-_TOLD = frozenset({"msg", "exception", "warnings", "deprecations", "invocation"})
-"""The parts of a result that are no return values."""
+_TOLD = frozenset({"msg", "error", "exception", "warnings", "deprecations", "invocation"})
+"""The parts of a result that quote options: messages, and the options themselves."""
 
 Path = tuple[Union[str, int], ...]
 """Where an option stands: its name, or that of its list, an index, and the name there."""

@@ -93,14 +93,6 @@ class InventoryPlugin(BaseInventoryPlugin, Constructable, Cacheable):
         self.templar.available_variables = self._vars
         self._read_config_data(path)
 
-    def cached(self, key: str) -> Any:
-        """What the cache holds for the key, else None."""
-        return self._cache.get(key)
-
-    def keep(self, key: str, value: Any) -> None:
-        """Put it into the cache."""
-        self._cache[key] = value
-
     def construct(self, host: str) -> None:
         """The variables and groups that the options compose, groups and keyed_groups ask for."""
         strict = self.get_option("strict")

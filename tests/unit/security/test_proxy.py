@@ -161,3 +161,35 @@ def test_a_proxy_that_cannot_be_one(scheme: str, host: str, rest: str, monkeypat
         make_client({**options, "validate_certs": True, "timeout": 5, "retries": 0}).request("GET", "zones")
     # ansible-core >= 2.19 shows it all where its user asks for tracebacks
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            f"{scheme}user:Top@SecretPart#9@proxy.example:3128"
+            for scheme in ("http://", "https://", "socks5://", "//", "")
+        ),
+        *(
+            f"http://{user}@proxy.example:3128"
+            for user in ("user:80/SecretPart", "user:80?SecretPart", "user:80#SecretPart")
+        ),
+        *(f"http://{user}@proxy.example:3128" for user in ("user:p@SecretPart", "SecretPart#p", "user:p@SecretPart/p")),
+    ],
+)
+def test_no_part_of_a_password_is_taken_for_a_host(url: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, url)
+    options = {"zone_name": "example.com", "api_token": TOKEN, "api_base_url": "https://127.0.0.1:9"}
+    with pytest.raises(CloudflareError, match="cannot be parsed") as caught:
+        make_client({**options, "validate_certs": True, "timeout": 5, "retries": 0}).request("GET", "zones")
+    assert "secretpart" not in "".join(traceback.format_exception(caught.value)).lower()
+
+
+@pytest.mark.parametrize("password", ["Top%40Hush%239", "Top Hush", "Top:Hush", "Top%2FHush", "To\\pHush"])
+def test_a_password_that_can_be_parsed_is_not_shown_either(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", f"http://user:{password}@127.0.0.1:{free_port()}")
+    options = {"zone_name": "example.com", "api_token": TOKEN, "api_base_url": "https://api.example.test"}
+    with pytest.raises(CloudflareError, match=r"the proxy that the environment names|cannot be parsed") as caught:
+        make_client({**options, "validate_certs": True, "timeout": 5, "retries": 0}).request("GET", "zones")
+    assert "hush" not in "".join(traceback.format_exception(caught.value)).lower()

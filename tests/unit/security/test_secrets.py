@@ -143,6 +143,26 @@ PLAYBOOK = """\
           register: untrusted
         - originsec.cloudflare.origin_tls_info: {api_base_url: "https://api.example.test"}
           register: proxy_down
+        - originsec.cloudflare.auto_origin_tls_kex:
+            enabled: true
+            zone_id: "{{ secrets['token of the environment'] }}"
+          register: token_as_zone
+        - originsec.cloudflare.origin_tls_info:
+            zone_id: ""
+            zone_name: "{{ secrets['password of the proxy'] }}"
+            ca_path: " {{ secrets['token of module_defaults'] }}"
+        - originsec.cloudflare.origin_pqe:
+            value: "{{ secrets['token of the environment'] }}"
+            timeout: "{{ secrets['token of module_defaults'] }}"
+            api_email: "{{ secrets['token of the environment'] }}"
+          register: token_as_value
+        - originsec.cloudflare.origin_tls_client_auth:
+            certificate: " {{ keys.other }} "
+            certificate_id: "{{ secrets.passphrase }}"
+            private_key_passphrase: " {{ secrets.passphrase }} "
+            state: "{{ secrets.passphrase }}"
+            api_base_url: "https://{{ secrets.passphrase }}/?{{ secrets['token of the environment'] }}"
+          register: passphrase_as_state
     - ansible.builtin.assert:
         that:
           - unknown_token.msg is search('Invalid access token')
@@ -158,6 +178,9 @@ PLAYBOOK = """\
           - connection_refused.msg is search('refused')
           - untrusted.msg is search('ca_path')
           - proxy_down.msg is search('the proxy that the environment names')
+          - token_as_zone.msg is search("not '[*]+'")
+          - token_as_value.msg is search('[*]+')
+          - passphrase_as_state.msg is search('[*]+')
 
 - name: Harden
   hosts: zones

@@ -110,6 +110,12 @@ fails_environment_without: {auto_origin_tls_kex: {enabled: true, api_token: ""}}
 fails_environment_echo:
   auto_origin_tls_kex: {enabled: true, api_token: "", zone_id: "{{ broken }}", retries: 0}
   environment: {CF_API_TOKEN: "{{ token }}"}
+fails_environment_elsewhere:
+  auto_origin_tls_kex: {enabled: true, api_token: "", zone_id: "{{ token }}", ca_path: "{{ token }}"}
+  environment: {CF_API_TOKEN: "{{ token }}"}
+fails_environment_as_number:
+  auto_origin_tls_kex: {enabled: true, api_token: "", timeout: "{{ token }}"}
+  environment: {CLOUDFLARE_API_KEY: " {{ token }} "}
 fails_environment_wrong: {auto_origin_tls_kex: {enabled: true, api_token: ""}, environment: [{CF_API_TOKEN: "a b"}]}
 """
 CLIENT_AUTH = """
@@ -124,6 +130,10 @@ auth_encrypted:
     certificate: "{{ first }}"
     private_key: "{{ encrypted_key }}"
     private_key_passphrase: "{{ passphrase }}"
+auth_one_letter:
+  origin_tls_client_auth: {certificate: "{{ first }}", private_key: "{{ short_key }}", private_key_passphrase: e}
+fails_auth_one_letter:
+  origin_tls_client_auth: {certificate: "{{ first }}", private_key: "{{ short_key }}", private_key_passphrase: a}
 auth_warns: {origin_tls_client_auth: {certificate: "{{ server }}", private_key: "{{ server_key }}"}, check_mode: true}
 auth_key_in_certificate: {origin_tls_client_auth: {state: absent, certificate: "{{ other }}{{ other_key }}"}}
 fails_auth_half_way:
@@ -200,6 +210,7 @@ def given() -> dict[str, Any]:
         "vaulted_key": vaulted(first.key_pem),
         "encrypted_key": first.encoded_key(passphrase=PASSPHRASE),
         "passphrase": vaulted(PASSPHRASE),
+        "short_key": first.encoded_key(passphrase="e"),
         "other": other.pem,
         "other_key": other.key_pem,
         "server": server.pem,

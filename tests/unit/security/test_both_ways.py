@@ -1,0 +1,202 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A secret that is typed into any other option stays hidden, and a short one spoils no return value; in both ways.
+
+The options are those of the argument specs, so that no option is forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import re
+import socket
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Callable
+
+import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
+
+from ansible_collections.originsec.cloudflare.plugins.modules import (
+    auto_origin_tls_kex,
+    origin_pqe,
+    origin_tls_client_auth,
+    origin_tls_client_auth_info,
+    origin_tls_compliance_modes,
+    origin_tls_info,
+    origin_tls_probe,
+)
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
+from ansible_collections.originsec.cloudflare.tests.unit.plugins.action.test_in_process import make_action
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, run_module
+
+MODULES = (
+    auto_origin_tls_kex,
+    origin_pqe,
+    origin_tls_client_auth,
+    origin_tls_client_auth_info,
+    origin_tls_compliance_modes,
+    origin_tls_info,
+    origin_tls_probe,
+)
+NEEDED: dict[ModuleType, dict[str, Any]] = {
+    auto_origin_tls_kex: {"enabled": True},
+    origin_pqe: {"value": "supported"},
+    origin_tls_client_auth: {"enabled": True},
+    origin_tls_compliance_modes: {"modes": []},
+    origin_tls_probe: {"host": "127.0.0.1", "port": 9},
+}
+SECRET = "Canary_of_the-secret.0123456789"
+Way = Callable[[ModuleType, dict[str, Any]], dict[str, Any]]
+
+
+def in_process(module: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = make_action(module.MODULE, args=options).run(task_vars={"ansible_inject_invocation": True})  # type: ignore[attr-defined]
+    return result
+
+
+def as_module(module: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
+    # ansible-core >= 2.21 wants to be asked for what it did anyway
+    asked = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
+    return run_module(module, {**options, **asked})
+
+
+@pytest.fixture(params=[in_process, as_module], ids=["in-process", "module"])
+def way(request: pytest.FixtureRequest) -> Way:
+    way: Way = request.param
+    return way
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """What modules wrote into the system's log, a line each."""
+    path = tmp_path / "syslog"
+    path.write_text("")
+
+    def syslog(_priority: int, message: str) -> None:
+        with path.open("a") as file:
+            file.write(f"{message}\n")
+
+    monkeypatch.setattr("syslog.syslog", syslog)
+    for name in ("basic", "_internal._logging"):  # the latter with ansible-core >= 2.22
+        with contextlib.suppress(ImportError):
+            module = importlib.import_module(f"ansible.module_utils.{name}")
+            monkeypatch.setattr(module, "has_journal", False, raising=False)
+    return path
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("source", ["environment", "option", "passphrase", "proxy"])
+def test_a_secret_in_any_other_option_is_hidden(
+    source: str,
+    module: ModuleType,
+    way: Way,
+    options: dict[str, Any],
+    log: Path,
+    client_certificate: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = module.MODULE.argument_spec  # type: ignore[attr-defined]
+    given = {**options, **NEEDED.get(module, {})}
+    if module is origin_tls_probe:
+        pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
+        given = dict(NEEDED[module])
+        # A name server may take long to say that it does not know
+        monkeypatch.setattr(socket, "getaddrinfo", _unknown_host)
+    if source == "environment":
+        given.pop("api_token", None)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", f" {SECRET}\n")
+    elif source == "proxy":
+        monkeypatch.setenv("all_proxy", f"http://user:{SECRET}@127.0.0.1:9")
+    elif source == "option" and "api_token" in spec:
+        given["api_token"] = f" {SECRET}\n"
+    elif source == "passphrase" and "private_key_passphrase" in spec:
+        given |= {"certificate": client_certificate.pem, "private_key": client_certificate.key_pem}
+        given["private_key_passphrase"] = f"{SECRET} "
+    else:
+        pytest.skip("there is no such option")
+    for name in (name for name, definition in spec.items() if not definition.get("no_log")):
+        zone = {"zone_id": ""} if name == "zone_name" else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = way(module, {**given, **zone, name: SECRET})
+        assert name in result["invocation"]["module_args"]
+        for shown in (json.dumps(result), log.read_text()):
+            assert SECRET.lower() not in shown.lower(), name
+        assert not {"deprecations", "warnings"} & result.keys(), name
+
+
+def _unknown_host(*_arguments: Any, **_keywords: Any) -> Any:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+@pytest.mark.parametrize("value", ["{key}", "{certificate}{key}", " {key}", "prefix {key}"])
+def test_a_private_key_in_any_other_option_is_hidden(
+    value: str, way: Way, options: dict[str, Any], log: Path, client_certificate: Issued
+) -> None:
+    key = client_certificate.key_pem
+    text = value.format(key=key, certificate=client_certificate.pem)
+    for name in ("certificate", "zone_id", "zone_name", "api_email", "ca_path", "timeout", "state"):
+        result = way(origin_tls_client_auth, {**options, "enabled": True, name: text})
+        shown = re.sub(r"\\+n|\s", "", json.dumps(result) + log.read_text())
+        for line in key.splitlines()[1:-1]:
+            assert line not in shown, name
+
+
+@pytest.mark.parametrize("passphrase", ["a", "1", "0", "e", "true", "active", "True", 1, True])
+def test_a_short_passphrase_spoils_no_return_value(
+    passphrase: Any,
+    way: Way,
+    options: dict[str, Any],
+    emulator: Emulator,
+    zone: Zone,
+    log: Path,
+    client_certificate: Issued,
+) -> None:
+    key = client_certificate.encoded_key(passphrase=str(passphrase))
+    pair = {"certificate": client_certificate.pem, "private_key": key, "private_key_passphrase": passphrase}
+    result = way(origin_tls_client_auth, {**options, **pair, "enabled": True})
+    assert "failed" not in result, result
+    assert result["zone_id"] == zone.id
+    assert result["certificate"]["id"] == emulator.active(zone)[-1]
+    assert result["certificate"]["fingerprint_sha256"] == client_certificate.fingerprint
+    assert result["certificate"]["status"] == "active"
+    assert (result["changed"], result["enabled"]) == (True, True)
+    assert result["invocation"]["module_args"]["enabled"] is True
+    assert result["invocation"]["module_args"]["private_key_passphrase"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    if way is as_module:
+        assert re.search(r"private_key_passphrase=(NOT_LOGGING_PARAMETER|\$REDACTED\$) ", log.read_text())
+
+
+def test_nothing_is_left_to_ansible_that_would_mask_ids(
+    options: dict[str, Any], client_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ansible-core >= 2.22 has once as a secret, it masks in all that it prints until it ends."""
+    registered: set[str] = set()
+    for target in ("module_utils._module", "plugin_utils._in_process"):
+        module = f"ansible_collections.originsec.cloudflare.plugins.{target}.register_secrets"
+        monkeypatch.setattr(module, registered.update)
+    key = client_certificate.encoded_key(passphrase="a")
+    pair = {"certificate": client_certificate.pem, "private_key": key, "private_key_passphrase": "a"}
+    for way in (in_process, as_module):
+        way(origin_tls_client_auth, {**options, **pair, "enabled": True})
+        assert {options["api_token"], key.strip()} <= registered
+        assert all(len(text) >= 8 for text in registered)
+        registered.clear()
+
+
+def test_no_hidden_option_has_an_alias() -> None:
+    """Secrets are found under the name of an option."""
+    for module in MODULES:
+        for definition in module.MODULE.argument_spec.values():  # type: ignore[attr-defined]
+            assert not (definition.get("no_log") and definition.get("aliases"))
+
+
+def test_the_log_is_the_one_that_modules_write_to(log: Path, options: dict[str, Any]) -> None:
+    as_module(auto_origin_tls_kex, {**options, "enabled": True})
+    assert "enabled=True" in log.read_text()
