@@ -8,22 +8,29 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
+from ..module_utils._errors import InputError
 from ..modules.origin_tls import MODULE
+from ._files import environment_file
 from ._in_process import InProcessAction
+from ._variables import ROLE_PREFIX, unknown_variables
 
 MARK = "originsec_cloudflare_role"
 """The variable by which a task of the role tells that it is one."""
 
-PREFIX = "zone_hardening_"
-
 _OPTIONS = frozenset(MODULE.argument_spec)
-_OTHERS = frozenset({"report", "audit"})
-"""Of the role itself: what it registers."""
+
+_FROM_FILES = {
+    "certificate": "CLOUDFLARE_CLIENT_CERTIFICATE_FILE",
+    "private_key": "CLOUDFLARE_CLIENT_KEY_FILE",
+}
+_PASSPHRASE = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
+"""The variables of the environment from which the playbooks take a client certificate."""
 
 
 class RoleAction(InProcessAction):
@@ -32,35 +39,43 @@ class RoleAction(InProcessAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if MARK not in (task_vars or {}):
             return super().run(tmp, task_vars)
-        problem = unknown_variables(task_vars or {})
-        if problem:
-            return {"failed": True, "msg": problem}
+        problems = unknown_variables(task_vars or {}, [ROLE_PREFIX])
+        if problems:
+            return {"failed": True, "msg": f"{' '.join(problems)} Nothing was requested."}
         result = super().run(tmp, task_vars)
+        sources = sources_of(self._task.args) if result.get("failed") or result.get("warnings") else {}
         if result.get("failed") and isinstance(result.get("msg"), str):
-            result["msg"] = in_the_users_names(result["msg"])
+            result["msg"] = in_the_users_names(result["msg"], sources)
+        if result.get("warnings"):
+            result["warnings"] = [in_the_users_names(str(warning), sources) for warning in result["warnings"]]
         return result
 
 
-def unknown_variables(names: Iterable[str]) -> str:
-    """What is wrong with the names of a host's variables; empty if nothing is.
+def sources_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """By option: the variable of the environment that its value has come from."""
+    sources = {}
+    for option, variable in _FROM_FILES.items():
+        with contextlib.suppress(InputError):
+            text = environment_file(variable)
+            if text and text == str(options.get(option) or "").strip():
+                sources[option] = variable
+    passphrase = os.environ.get(_PASSPHRASE)
+    if passphrase and passphrase == options.get("private_key_passphrase"):
+        sources["private_key_passphrase"] = _PASSPHRASE
+    return sources
 
-    A misspelt variable would be left out of account silently, and with it a verification, for example.
-    """
-    known = sorted(f"{PREFIX}{name}" for name in _OPTIONS | _OTHERS)
-    problems = []
-    for name in sorted(name for name in names if name.startswith(PREFIX)):
-        if name not in known and not name.startswith(f"{PREFIX}_"):
-            close = difflib.get_close_matches(name, known, 1)
-            problems.append(f"{name} is no variable of the role{f'; did you mean {close[0]}?' if close else '.'}")
-    return f"{' '.join(problems)} Nothing was requested." if problems else ""
 
-
-def in_the_users_names(message: str) -> str:
-    """A message about options as one about the role's variables.
+def in_the_users_names(message: str, sources: Mapping[str, str]) -> str:
+    """A message about options as one about the role's variables, and where these have come from the environment's.
 
     Options of one word are words of the language as well, so they count only at the beginning, and in quotes.
     """
+
+    def named(match: re.Match[str]) -> str:
+        option = match[2]
+        return f"{match[1]}{ROLE_PREFIX}{option}{f' ({sources[option]})' if option in sources else ''}"
+
     compound = "|".join(sorted((name for name in _OPTIONS if "_" in name), key=len, reverse=True))
     simple = "|".join(sorted(name for name in _OPTIONS if "_" not in name))
-    message = re.sub(rf"(?<![\w./-])({compound})(?![\w/-])", rf"{PREFIX}\1", message)
-    return re.sub(rf"(^|')({simple})\b", rf"\1{PREFIX}\2", message)
+    message = re.sub(rf"(?<![\w./-])()({compound})(?![\w/-])", named, message)
+    return re.sub(rf"(^|')({simple})\b", named, message)

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin utility is private to the collection: it may change at any time.
+
+"""The variables of the role and the playbooks: which there are, and what is wrong with those that a user gave.
+
+A misspelt variable would be left out of account silently, and with it a verification, or a gate in a pipeline.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..module_utils._errors import InputError
+from ..module_utils._posture import Posture, number, truth
+from ..modules.origin_tls import MODULE
+from ._files import environment_file, report_paths, report_problem
+
+ROLE_PREFIX = "zone_hardening_"
+ROLE_VARIABLES = frozenset(f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "report", "audit"))
+"""The options of origin_tls, whether to manage a zone at all, and what the role registers."""
+
+REPORTS = {"harden_plan": ("json", "md", "txt"), "harden_report": ("json", "md", "txt")}
+REPORTS["audit_report"] = ("html", "json", "csv", "txt")
+"""The variables that say where to write reports, and the formats of these."""
+
+_BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift"})
+_NUMBERS = frozenset({"harden_max_fail_percentage"})
+_PLAYBOOK_VARIABLES = frozenset({*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts", "harden_serial", "harden_strategy"})
+_PREFIXES = (ROLE_PREFIX, "harden_", "audit_")
+
+_ROLE_BOOLEANS = tuple(name for name, option in MODULE.argument_spec.items() if option["type"] == "bool")
+_POSTURE = (
+    *("required_ssl_modes", "ssl_mode", "auto_origin_tls_kex", "compliance_modes", "origin_pqe"),
+    *("client_auth_enabled", "global_client_auth_enabled", "min_days_remaining", "only"),
+)
+"""What of a zone's variables is judged for all zones beforehand. No secret and no certificate is: a template that
+fetches one may be slow."""
+
+
+def unknown_variables(names: Iterable[str], prefixes: Sequence[str] = _PREFIXES) -> list[str]:
+    """What is wrong with the names of a host's variables, a sentence for each; what is the user's own is left alone."""
+    known = sorted(ROLE_VARIABLES | _PLAYBOOK_VARIABLES)
+    problems = []
+    for name in sorted(name for name in names if name.startswith(tuple(prefixes))):
+        if name not in known and not name.startswith(f"{ROLE_PREFIX}_"):
+            close = difflib.get_close_matches(name, known, 1)
+            owner = "role" if name.startswith(ROLE_PREFIX) else "playbooks"
+            hint = f"; did you mean {close[0]}?" if close else "."
+            problems.append(f"{name} is no variable of the {owner}{hint}")
+    return problems
+
+
+def fleet_problems(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    zones: Sequence[str],
+    settings: Mapping[str, Any],
+    files: Iterable[str],
+) -> list[str]:
+    """What keeps a playbook from being run on zones, each in a sentence, and once for all zones that have it.
+
+    settings: the playbook's own variables, by name. files: the environment variables that name files to be read.
+    """
+    return [
+        *_zones_problems(hostvars, zones),
+        *_settings_problems(settings),
+        *filter(None, map(_file_problem, files)),
+    ]
+
+
+def _zones_problems(hostvars: Mapping[str, Mapping[str, Any]], zones: Sequence[str]) -> Iterator[str]:
+    found: dict[str, list[str]] = {}
+    for zone in zones:
+        variables = hostvars[zone]
+        for problem in (*unknown_variables(variables), *_value_problems(variables)):
+            found.setdefault(problem, []).append(zone)
+    for problem, having in found.items():
+        if len(having) == len(zones):
+            yield problem
+        else:
+            more = f" and {len(having) - 1} more {'zone' if len(having) == 2 else 'zones'}"
+            yield f"{having[0]}{more if len(having) > 1 else ''}: {problem}"
+
+
+def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
+    """The first value that cannot be what is wanted of a zone."""
+    try:
+        for name in _ROLE_BOOLEANS:
+            truth(_value(variables, ROLE_PREFIX + name), ROLE_PREFIX + name)
+        manage = f"{ROLE_PREFIX}manage"
+        if manage in variables and truth(_value(variables, manage), manage) is None:
+            raise InputError(f"{manage} must be a boolean, true or false, and not blank.")
+        Posture.from_options({name: _value(variables, ROLE_PREFIX + name) for name in _POSTURE}, ROLE_PREFIX)
+    except InputError as error:
+        yield str(error)
+
+
+def _value(variables: Mapping[str, Any], name: str) -> Any:
+    """The value of a variable; None where it has none yet, being a template that only the role's tasks can resolve."""
+    if name not in variables:
+        return None
+    try:
+        value = variables[name]
+    except Exception:  # ansible-core has a type of its own in each version; the task itself says what is wrong
+        return None
+    return None if isinstance(value, str) and "{{" in value else value  # ansible-core < 2.19 leaves it as it is
+
+
+def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in settings.items():
+        try:
+            if name in _BOOLEANS:
+                truth(value, name)
+            elif name in _NUMBERS and number(value, name, 0) > 100:
+                yield f"{name} must be a percentage, from 0 to 100, not {value!r}."
+            elif name in REPORTS:
+                paths = report_paths(value, name)
+                problems = filter(None, (report_problem(path, REPORTS[name]) for path in paths))
+                yield from (f"{name}: {problem}." for problem in problems)
+        except InputError as error:
+            yield str(error)
+
+
+def _file_problem(variable: str) -> str:
+    try:
+        environment_file(variable)
+    except InputError as error:
+        return str(error)
+    return ""
