@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ansible_collections.originsec.cloudflare.tests.tools.awx_collection import unpacked
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
 
 
@@ -152,3 +153,11 @@ def debian_program(name: str, package: str, suite: str = "") -> Program:
         return program(name, package, Path(__file__).resolve().parents[1] / "output" / "debian", suite)
     except FileNotFoundError as error:
         pytest.skip(f"{name} is not installed, and this is not Debian: {error}")
+
+
+def awx_collection() -> Path:
+    """Where the collection awx.awx is; skips the test where it cannot be downloaded."""
+    try:
+        return unpacked(Path(__file__).resolve().parents[1] / "output" / "awx")
+    except RuntimeError as error:
+        pytest.skip(str(error))
