@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
+from ansible_collections.originsec.cloudflare.tests.tools.awx_collection import unpacked
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import Program, program
 
 CACHE = Path(os.environ.get("TEST_CACHE") or Path(__file__).resolve().parents[1] / "output")
@@ -189,3 +190,11 @@ def debian_program(name: str, package: str, suite: str = "") -> Program:
         return program(name, package, CACHE / "debian", suite)
     except FileNotFoundError as error:
         pytest.skip(f"{name} is not installed, and this is not Debian: {error}")
+
+
+def awx_collection() -> Path:
+    """Where the collection awx.awx is; skips the test where it cannot be downloaded."""
+    try:
+        return unpacked(CACHE / "awx")
+    except RuntimeError as error:
+        pytest.skip(str(error))

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX does, as far as this collection depends on it: rules for what it stores, injectors, and jobs.
+"""How AWX runs jobs: what credentials inject, and how ansible-runner is called.
 
-Facts from AWX 24: CredentialTypeInputField, CredentialTypeInjectorField and JobTemplateSurveySpec say what is accepted,
-CredentialType.inject_credential what a job gets, and RunJob how ansible-runner is called.
+Facts from AWX 24: CredentialType.inject_credential says what a job gets, and RunJob how ansible-runner is called.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +23,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 TREE = Path(__file__).resolve().parents[3]
@@ -35,20 +32,6 @@ TOOLS = Path(sys.executable).parent
 NAMES = ("shop.example", "blog.example", "api.example")
 TOKEN = "canary-token-of-the-cloudflare-api"
 PASSPHRASE = "canary-passphrase-of-the-private-key"
-
-MODULE = """\
-#!/usr/bin/python
-import json
-import os
-from ansible.module_utils.basic import AnsibleModule
-
-with open(os.environ["AWX_MODULES"]) as file:
-    spec = json.load(file)["modules"][{name!r}]
-module = AnsibleModule(spec["argument_spec"], mutually_exclusive=spec["mutually_exclusive"], supports_check_mode=True)
-with open(os.environ["AWX_RECORD"], "a") as file:
-    file.write(json.dumps([{name!r}, module.params]) + "\\n")
-module.exit_json(changed=False)
-"""
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -63,136 +46,10 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
-# ------------------------------------------------------------------------------------------------ setting it up
-
-
-@dataclass
-class Controller:
-    """Stands in for AWX and the collection awx.awx: modules that take the same options, and write them down."""
-
-    directory: Path
-    output: str = ""
-
-    def __post_init__(self) -> None:
-        self.record = self.directory / "record"
-        modules = self.directory / "ansible_collections" / "awx" / "awx" / "plugins" / "modules"
-        modules.mkdir(parents=True)
-        for name in json.loads((Path(__file__).parent / "modules.json").read_text())["modules"]:
-            (modules / f"{name}.py").write_text(MODULE.format(name=name))
-
-    def set_up(self, variables: dict[str, Any] | None = None, **environ: str) -> int:
-        """Run our playbook; what it asked for is then in ``asked``."""
-        self.record.write_text("")
-        extra = self.directory / "variables.json"
-        extra.write_text(json.dumps(variables or {}))
-        command = [str(TOOLS / "ansible-playbook"), "originsec.cloudflare.awx_setup", "-vvv", "-e", f"@{extra}"]
-        finished = subprocess.run(
-            command,
-            env=environment(self.directory, **self.variables, **environ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        self.output = finished.stdout
-        return finished.returncode
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment in which the stand-ins are found, and work."""
-        return {
-            "ANSIBLE_COLLECTIONS_PATH": f"{self.directory}{os.pathsep}{COLLECTIONS}",
-            "AWX_MODULES": str(Path(__file__).parent / "modules.json"),
-            "AWX_RECORD": str(self.record),
-        }
-
-    def asked(self, module: str) -> dict[str, dict[str, Any]]:
-        """By name, what the module was asked for; options that were left out are not there."""
-        calls = [json.loads(line) for line in self.record.read_text().splitlines()]
-        return {
-            params["name"]: {name: value for name, value in params.items() if value is not None}
-            for name, params in calls
-            if name == module
-        }
-
-    def answers(self, job_template: str) -> dict[str, Any]:
-        """Of somebody who leaves every question of the template's survey as it is."""
-        questions = self.asked("job_template")[job_template]["survey_spec"]["spec"]
-        return {question["variable"]: question["default"] for question in questions}
-
-
-# ----------------------------------------------------------------------------------------------- what it accepts
-
-FIELD_KEYS = {
-    *("id", "label", "type", "format", "choices", "help_text", "multiline", "secret", "ask_at_runtime", "default"),
-}
-QUESTION_TYPES = {
-    **dict.fromkeys(("text", "textarea", "password", "multiplechoice", "multiselect"), str),
-    "integer": int,
-    "float": float,
-}
-
-
-def objections_to_credential_type(inputs: dict[str, Any], injectors: dict[str, Any]) -> Iterator[str]:
-    """Why AWX would refuse, or not keep as it is, such a credential type."""
-    if set(inputs) - {"fields", "required"} or set(injectors) - {"env", "file", "extra_vars"}:
-        yield "unknown keys"
-    ids = [one.get("id", "") for one in inputs["fields"]]
-    if len(set(ids)) < len(ids) or "tower" in ids or set(inputs.get("required", [])) - set(ids):
-        yield "ids of fields"
-    for one in inputs["fields"]:
-        if set(one) - FIELD_KEYS or not isinstance(one.get("label"), str):
-            yield f"{one}: keys of a field"
-        if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", one["id"]):
-            yield f"{one['id']}: not a name"
-        if one.get("type") not in ("string", "boolean"):
-            yield f"{one['id']}: without a type, AWX adds one, and the next run would report a change"
-        if any(not isinstance(one.get(key, False), bool) for key in ("secret", "multiline", "ask_at_runtime")):
-            yield f"{one['id']}: not a boolean"
-    for label in injectors.get("file", {}):
-        if not re.fullmatch(r"template\.[a-zA-Z_][a-zA-Z0-9_]*", label):
-            yield f"{label}: not a file template with a name"
-    for name, template in injectors.get("env", {}).items():
-        if name.startswith("ANSIBLE_") or not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name) or not template.isascii():
-            yield f"{name}: not allowed in the environment"
-    files = SimpleNamespace(**{label.partition(".")[2]: "x" for label in injectors.get("file", {})})
-    namespace = {**dict.fromkeys(ids, "x"), "tower": SimpleNamespace(filename=files)}
-    strict = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
-    for templates in injectors.values():
-        for name, template in templates.items():
-            if strict.from_string(template).render(namespace) != "x":
-                yield f"{name}: {template} does not hand over one field"
-
-
-def objections_to_survey(survey: dict[str, Any]) -> Iterator[str]:
-    """Why AWX would refuse such a survey, or answers be something else than the playbook expects."""
-    if set(survey) != {"name", "description", "spec"} or not survey["spec"]:
-        yield "keys of the survey"
-    variables = [question["variable"] for question in survey["spec"]]
-    if len(set(variables)) < len(variables):
-        yield "variables are not unique"
-    for question in survey["spec"]:
-        variable = question["variable"]
-        if {"type", "question_name", "variable", "required"} - set(question) or not isinstance(
-            question["required"], bool
-        ):
-            yield f"{variable}: keys"
-        if question["type"] not in QUESTION_TYPES:
-            yield f"{variable}: no such type"
-        elif not isinstance(question["default"], QUESTION_TYPES[question["type"]]):
-            yield f"{variable}: the default's type"
-        if not all(isinstance(question.get(limit, 0), int) for limit in ("min", "max")):
-            yield f"{variable}: limits"
-        if question["type"].startswith("multi"):
-            choices = question["choices"]
-            if not all(isinstance(choice, str) for choice in choices) or question["default"] not in choices:
-                yield f"{variable}: choices"
-
-
-def could_be_playbook(path: Path) -> bool:
+def could_be_playbook(path: Path, project: Path) -> bool:
     """Whether AWX would offer this file of a project as a playbook."""
     skipped = {"roles", "tasks", "group_vars", "host_vars"}
-    relative = path.relative_to(TREE)
+    relative = path.relative_to(project)
     if skipped.intersection(relative.parts) or any(part.startswith(".") for part in relative.parts):
         return False
     return bool(re.search(r"^\s*?-?\s*?(?:hosts|include|import_playbook):", path.read_text(), re.MULTILINE))
@@ -220,18 +77,21 @@ class Credential:
     inputs: dict[str, str]
     injectors: dict[str, dict[str, str]]
 
-    def inject(self, job: Job) -> dict[str, str]:
-        """Write the files, and return the environment variables."""
+    def inject(self, private: Path, worker: Path) -> dict[str, str]:
+        """Write the files into the private data directory, and return the environment variables.
+
+        worker: where that directory is for what runs.
+        """
         # A field that is blank or was never filled in is not in AWX's namespace, and renders as nothing
         namespace: dict[str, Any] = {name: value for name, value in self.inputs.items() if value}
         sandbox = ImmutableSandboxedEnvironment()
         files = SimpleNamespace()
         for label, template in self.injectors.get("file", {}).items():
-            path = job.private / "env" / f"tmp{len(list((job.private / 'env').iterdir()))}"
+            path = private / "env" / f"tmp{len(list((private / 'env').iterdir()))}"
             path.write_text(sandbox.from_string(template).render(namespace))
             path.chmod(0o600)
             # As a path of the worker, where the job runs
-            setattr(files, label.partition(".")[2], str(job.worker / "env" / path.name))
+            setattr(files, label.partition(".")[2], str(worker / "env" / path.name))
         namespace["tower"] = SimpleNamespace(filename=files)
         return {
             name: sandbox.from_string(template).render(namespace)
@@ -272,6 +132,7 @@ class Job:
     playbook: str = "playbooks/harden.yml"
     arguments: str = ""
     id: str = "1"
+    project: Path = TREE
     node: Executor | None = None
     """Where the worker is started, if not here."""
 
@@ -283,7 +144,9 @@ class Job:
         env = self.private / "env"
         for directory in (env, self.private / "inventory", self.private / "project", self.worker):
             directory.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(TREE / "playbooks", self.private / "project" / "playbooks")
+        # Of this collection, the execution environment has the rest
+        hidden = shutil.ignore_patterns(".*", "changelogs", "docs", "plugins", "roles", "tests")
+        shutil.copytree(self.project, self.private / "project", ignore=hidden, dirs_exist_ok=True)
         script = self.private / "inventory" / "hosts"
         script.write_text(f"#!/usr/bin/env python3\nprint({json.dumps(self.inventory)!r})\n")
         script.chmod(0o700)
@@ -305,7 +168,7 @@ class Job:
             JOB_ID=self.id,
         )
         for credential in self.credentials:
-            variables.update(credential.inject(self))
+            variables.update(credential.inject(self.private, self.worker))
         (env / "envvars").write_text(json.dumps(variables))
 
         options = ["-p", self.playbook, "-i", self.id]

@@ -2,17 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What jobs need: zones, their inventory, credentials of the types that the setup playbook made, answers."""
+"""A controller, and what jobs need: zones, their inventory, credentials of the types that were set up, answers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, PASSPHRASE, TOKEN, Controller, Credential
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, PASSPHRASE, TOKEN, Credential
+from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import Awx
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, awx_collection
+
+
+@pytest.fixture
+def awx(tmp_path: Path) -> Iterator[Awx]:
+    """Empty, as it was installed."""
+    with Awx(tmp_path / "awx", awx_collection()) as awx:
+        yield awx
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Awx]:
+    """Set up without a credential being filled in; tests do not change it."""
+    with Awx(tmp_path_factory.mktemp("awx"), awx_collection()) as awx:
+        setup = awx.set_up({"awx_setup_zones": NAMES})
+        assert setup.status == 0, setup.output
+        yield awx
 
 
 @pytest.fixture
@@ -33,17 +52,8 @@ def secrets(client_certificate: Issued, encrypted_key: str) -> list[str]:
     return [TOKEN, PASSPHRASE, *(line for line in lines if not line.startswith("-----"))]
 
 
-@pytest.fixture(scope="session")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Controller:
-    controller = Controller(tmp_path_factory.mktemp("controller"))
-    assert controller.set_up({"awx_setup_zones": NAMES}) == 0, controller.output
-    return controller
-
-
 @pytest.fixture
-def credentials(
-    asked: Controller, emulator: Emulator, client_certificate: Issued, encrypted_key: str
-) -> list[Credential]:
+def credentials(asked: Awx, emulator: Emulator, client_certificate: Issued, encrypted_key: str) -> list[Credential]:
     filled_in = {
         "Cloudflare API": {"api_token": TOKEN, "api_email": "", "api_base_url": emulator.url},
         "Cloudflare client certificate": {
@@ -52,12 +62,12 @@ def credentials(
             "private_key_passphrase": PASSPHRASE,
         },
     }
-    types = asked.asked("credential_type")
+    types = asked.all("credential_types")
     return [Credential(filled_in[name], types[name]["injectors"]) for name in filled_in]
 
 
 @pytest.fixture
-def answers(asked: Controller) -> dict[str, Any]:
+def answers(asked: Awx) -> dict[str, Any]:
     return asked.answers("Harden zones")
 
 

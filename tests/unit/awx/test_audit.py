@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, Controller, Credential, Job
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, Credential, Job
+from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import Awx
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 
 def test_audit(
     tmp_path: Path,
-    asked: Controller,
+    asked: Awx,
     emulator: Emulator,
     zones: list[Zone],
     inventory: dict[str, Any],
@@ -28,10 +29,10 @@ def test_audit(
     for zone in zones:
         emulator.upload(zone, client_certificate.pem)
         zone.kex_enabled = zone.aop_enabled = True
-    playbook, answers = asked.asked("job_template")["Audit zones"]["playbook"], asked.answers("Audit zones")
+    playbook, answers = asked.one("job_templates", "Audit zones")["playbook"], asked.answers("Audit zones")
 
     def audit(number: int, fail_on_drift: str) -> Job:
-        told = {**answers, "audit_fail_on_drift": fail_on_drift}
+        told = {**answers, "survey_audit_fail_on_drift": fail_on_drift}
         directory = tmp_path / str(number)
         return Job(directory, inventory, credentials, told, playbook, id=str(number)).run()
 
@@ -40,13 +41,15 @@ def test_audit(
     assert well.stats["artifact_data"]["zone_audit"]["compliant"] == len(NAMES)
 
     zones[1].aop_enabled = False
-    tolerated, failed = audit(2, answers["audit_fail_on_drift"]), audit(3, "true")
+    tolerated, failed = audit(2, answers["survey_audit_fail_on_drift"]), audit(3, "true")
     assert tolerated.status == ("successful", 0), tolerated.output
     assert failed.status == ("failed", 2)
     assert set(failed.stats["failures"]) == {zones[1].name}
     for job in (tolerated, failed):
         assert "client_auth_enabled" in job.output
         assert job.stats["artifact_data"]["zone_audit"]["drift"] == 1
+        rows = job.stats["artifact_data"]["zone_audit_report"]["zones"]
+        assert {row["zone"]: row["status"] for row in rows} == {**dict.fromkeys(NAMES, "compliant"), NAMES[1]: "drift"}
 
     assert set(emulator.count()) == {"GET"}
     for job in (well, tolerated, failed):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, TOKEN, Controller, Credential, Job
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, TOKEN, Credential, Job
+from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import Awx
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 LEAK = """\
@@ -27,7 +28,7 @@ LEAK = """\
 
 def test_harden(
     tmp_path: Path,
-    asked: Controller,
+    asked: Awx,
     emulator: Emulator,
     zones: list[Zone],
     inventory: dict[str, Any],
@@ -36,7 +37,7 @@ def test_harden(
     client_certificate: Issued,
     secrets: list[str],
 ) -> None:
-    playbook = asked.asked("job_template")["Harden zones"]["playbook"]
+    playbook = asked.one("job_templates", "Harden zones")["playbook"]
 
     first = Job(tmp_path / "first", inventory, credentials, answers, playbook, id="1").run()
     assert first.status == ("successful", 0), first.output
@@ -78,6 +79,9 @@ def test_check_mode_changes_nothing(
     assert job.status == ("successful", 0), job.output
     assert set(job.stats["changed"]) == {NAMES[0]}
     assert set(emulator.count()) == {"GET"}
+    report = job.facts[NAMES[0]]["zone_hardening_report"]
+    assert (report["changed"], report["check_mode"]) == (True, True), "a forecast, and no fact"
+    assert job.stats["artifact_data"]["zone_hardening"] == {NAMES[0]: report}
     assert len(job.events) > 10
     assert job.leaks(secrets) == set()
 
@@ -89,17 +93,15 @@ def test_answers_of_the_survey_reach_the_role(
     credentials: list[Credential],
     answers: dict[str, Any],
 ) -> None:
-    """They are text where they mean a boolean."""
-    zones[0].kex_enabled = True
-    answers = {
-        **answers,
-        "zone_hardening_auto_origin_tls_kex": "false",
-        "zone_hardening_client_auth_enabled": "false",
-        "zone_hardening_min_days_remaining": 10,
-    }
-    job = Job(tmp_path / "job", inventory, credentials, answers, arguments=f"-l {NAMES[0]}").run()
+    """They are text where they mean a boolean, and win over the inventory, but for what is left as it is there."""
+    zones[0].kex_enabled = zones[1].kex_enabled = True
+    exempt = inventory["_meta"]["hostvars"][NAMES[1]]
+    exempt |= {"zone_hardening_client_auth_enabled": False, "zone_hardening_auto_origin_tls_kex": True}
+    assert set(answers.values()) == {"as in the inventory"}
+    answers = {**answers, "survey_zone_hardening_auto_origin_tls_kex": "false"}
+    job = Job(tmp_path / "job", inventory, credentials, answers, arguments=f"-l {NAMES[0]},{NAMES[1]}").run()
     assert job.status == ("successful", 0), job.output
-    assert (zones[0].kex_enabled, zones[0].aop_enabled, len(zones[0].certificates)) == (False, False, 1)
+    assert [(zone.kex_enabled, zone.aop_enabled) for zone in zones] == [(False, True), (False, False), (False, False)]
 
 
 def test_a_failed_job_tells_why_and_nothing_else(
@@ -111,12 +113,17 @@ def test_a_failed_job_tells_why_and_nothing_else(
     answers: dict[str, Any],
     secrets: list[str],
 ) -> None:
-    answers = {**answers, "zone_hardening_min_days_remaining": 3000}
+    answers = {**answers, "survey_zone_hardening_min_days_remaining": 3000}
     job = Job(tmp_path / "job", inventory, credentials, answers, arguments="-vvvv").run()
     assert job.status == ("failed", 2)
     assert set(job.stats["failures"]) == set(NAMES)
     assert "zone_hardening_min_days_remaining" in job.output
     assert set(emulator.count()) == {"GET"}
+    for name in NAMES:
+        report = job.facts[name]["zone_hardening_report"]
+        assert (report["failed"], report["changed"]) == (True, False), (
+            "no report of an earlier job stays as if it were this one's"
+        )
     assert job.leaks(secrets) == set()
 
 

@@ -2,27 +2,51 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""playbooks/awx_setup.yml, run with stand-ins for the modules of awx.awx that take the same options."""
+"""playbooks/awx_setup.yml, run with the modules of awx.awx against a stand-in for AWX."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import (
-    TREE,
-    Controller,
-    could_be_playbook,
-    objections_to_credential_type,
-    objections_to_survey,
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE, Credential
+from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import (
+    ENCRYPTED,
+    ORGANIZATION_ADMINISTRATOR,
+    REPOSITORY,
+    Awx,
+    RefusedError,
+    Setup,
 )
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, awx_collection
 
 ZONES = ["shop.example", "blog.example"]
+AUDIT = {"name": "Audit zones", "playbook": "playbooks/audit.yml", "credentials": ["Cloudflare API"]}
+NIGHTLY = "DTSTART:20260101T030000Z RRULE:FREQ=DAILY;INTERVAL=1"
+
+FROZEN_INPUTS = {
+    "Cloudflare API": """
+- {id: api_token, label: API token, type: string, secret: true,
+   help_text: Preferred. It can be limited to the permissions and zones that are needed.}
+- {id: api_email, label: E-mail address, type: string, help_text: Of the user that the global API key belongs to.}
+- {id: api_key, label: Global API key, type: string, secret: true, help_text: Without an API token only.}
+- {id: api_base_url, label: Base URL of the API, type: string,
+   help_text: "Blank for Cloudflare's own, https://api.cloudflare.com/client/v4"}
+""",
+    "Cloudflare client certificate": """
+- {id: certificate, label: Client certificate, type: string, multiline: true,
+   help_text: "In PEM, with the chain, if any, after it."}
+- {id: private_key, label: Private key, type: string, secret: true, multiline: true, help_text: In PEM.}
+- {id: private_key_passphrase, label: Passphrase of the private key, type: string, secret: true,
+   help_text: If it is encrypted.}
+""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,162 +59,380 @@ def client_files(tmp_path_factory: pytest.TempPathFactory, client_certificate: I
 
 
 @pytest.fixture(scope="module")
-def set_up(tmp_path_factory: pytest.TempPathFactory, client_files: tuple[Path, Path]) -> Controller:
-    controller = Controller(tmp_path_factory.mktemp("controller"))
-    certificate, key = client_files
-    status = controller.set_up(
-        {
-            "awx_setup_zones": ZONES,
-            "awx_setup_zone_variables": {"shop.example": {"cloudflare_zone_id": "0" * 32}},
-            "awx_setup_execution_environment_image": "our/cloudflare-ee:1.0.0",
-        },
-        CLOUDFLARE_API_TOKEN="a-secret-token",
-        # From where the command is typed, not from where the playbook is
-        CLOUDFLARE_CLIENT_CERTIFICATE_FILE=os.path.relpath(certificate),
-        CLOUDFLARE_CLIENT_KEY_FILE=os.path.relpath(key),
-        CLOUDFLARE_CLIENT_KEY_PASSPHRASE="a-passphrase",
-    )
-    assert status == 0, controller.output
-    return controller
+def complete(tmp_path_factory: pytest.TempPathFactory, client_files: tuple[Path, Path]) -> Iterator[tuple[Awx, Setup]]:
+    """Everything that can be given; tests do not change it."""
+    with Awx(tmp_path_factory.mktemp("awx"), awx_collection()) as awx:
+        certificate, key = client_files
+        setup = awx.set_up(
+            {
+                "awx_setup_organization": "Web",
+                "awx_setup_zones": ZONES,
+                "awx_setup_zone_variables": {"shop.example": {"cloudflare_zone_id": "0" * 32}},
+                "awx_setup_group_variables": {"zone_hardening_min_days_remaining": 20},
+                "awx_setup_execution_environment_image": "our/cloudflare-ee:1.0.0",
+                "awx_setup_audit_schedule": NIGHTLY,
+            },
+            "-vvv",
+            CLOUDFLARE_API_TOKEN="a-secret-token",
+            # From where the command is typed, not from where the playbook is
+            CLOUDFLARE_CLIENT_CERTIFICATE_FILE=os.path.relpath(certificate),
+            CLOUDFLARE_CLIENT_KEY_FILE=os.path.relpath(key),
+            CLOUDFLARE_CLIENT_KEY_PASSPHRASE="a-passphrase",
+        )
+        assert setup.status == 0, setup.output
+        yield awx, setup
 
 
-def test_credential_types(set_up: Controller) -> None:
-    types = set_up.asked("credential_type")
-    assert set(types) == {"Cloudflare API", "Cloudflare client certificate"}
-    for name, type_ in types.items():
-        assert type_["kind"] == "cloud"
-        assert list(objections_to_credential_type(type_["inputs"], type_["injectors"])) == [], name
-        assert "extra_vars" not in type_["injectors"], "they do not reach inventory updates"
-        secrets = {field["id"] for field in type_["inputs"]["fields"] if field.get("secret")}
-        assert secrets == {"api_token", "api_key"} or secrets == {"private_key", "private_key_passphrase"}
+def refused(awx: Awx, variables: dict[str, Any] | None = None, **environ: str) -> str:
+    """What the playbook says when it refuses, having written nothing."""
+    setup = awx.set_up(variables, **environ)
+    assert setup.status == 2, setup.output
+    assert awx.writes() == []
+    assert "Traceback" not in setup.output
+    return setup.output
 
 
-def test_environment_variables_are_those_that_are_read(set_up: Controller) -> None:
-    names = {name for type_ in set_up.asked("credential_type").values() for name in type_["injectors"]["env"]}
-    read = (TREE / "plugins" / "module_utils" / "_options.py").read_text()
-    read += (TREE / "playbooks" / "harden.yml").read_text()
-    assert {name for name in names if name not in read} == set()
+class TestComplete:
+    def test_inputs_of_credential_types_are_frozen(self, complete: tuple[Awx, Setup]) -> None:
+        """AWX lets nobody change them while there are credentials, so they stay as they are until 2.0.0."""
+        types = complete[0].all("credential_types")
+        fields = {name: type_["inputs"]["fields"] for name, type_ in types.items()}
+        assert fields == {name: yaml.safe_load(text) for name, text in FROZEN_INPUTS.items()}
+        assert [type_["inputs"].get("required") for type_ in types.values()] == [None, ["certificate", "private_key"]]
 
+    def test_injectors(self, complete: tuple[Awx, Setup], tmp_path: Path) -> None:
+        """Only the environment, which reaches inventory updates, and names that the collection reads."""
+        read = (TREE / "plugins" / "module_utils" / "_options.py").read_text()
+        read += (TREE / "playbooks" / "harden.yml").read_text()
+        (tmp_path / "env").mkdir()
+        for type_ in complete[0].all("credential_types").values():
+            assert set(type_["injectors"]) <= {"env", "file"}
+            unusual = "{{ 1 }} $x 'ä\""
+            inputs = {field["id"]: unusual for field in type_["inputs"]["fields"]}
+            injected = Credential(inputs, type_["injectors"]).inject(tmp_path, tmp_path)
+            assert [name for name in injected if name not in read] == []
+            texts = [Path(value).read_text() if value.startswith("/") else value for value in injected.values()]
+            assert set(texts) == {unusual}
 
-def test_credentials(set_up: Controller, client_files: tuple[Path, Path]) -> None:
-    certificate, key = (path.read_text().rstrip("\n") for path in client_files)
-    asked = set_up.asked("credential")
-    assert {name: one["inputs"] for name, one in asked.items()} == {
-        "Cloudflare API": {"api_token": "a-secret-token"},
-        "Cloudflare client certificate": {
-            "certificate": certificate,
-            "private_key": key,
-            "private_key_passphrase": "a-passphrase",
-        },
-    }
-    for name, one in asked.items():
-        type_ = set_up.asked("credential_type")[one["credential_type"]]
-        assert set(one["inputs"]) <= {field["id"] for field in type_["inputs"]["fields"]}, name
-        assert one["update_secrets"] is False
-
-
-def test_objects_refer_to_one_another(set_up: Controller) -> None:
-    (organization,) = set_up.asked("organization")
-    (project,) = set_up.asked("project")
-    (inventory,) = set_up.asked("inventory")
-    (execution_environment,) = set_up.asked("execution_environment")
-    assert set(set_up.asked("host")) == set(ZONES)
-    assert set_up.asked("host")["shop.example"]["variables"] == {"cloudflare_zone_id": "0" * 32}
-    assert "variables" not in set_up.asked("host")["blog.example"]
-    assert set_up.asked("group")["zones"]["hosts"] == ZONES
-    assert set_up.asked("group")["zones"]["preserve_existing_hosts"] is True
-    for module in ("credential", "project", "inventory", "execution_environment", "job_template"):
-        assert {one["organization"] for one in set_up.asked(module).values()} == {organization}
-    for template in set_up.asked("job_template").values():
-        assert (template["project"], template["inventory"]) == (project, inventory)
-        assert template["execution_environment"] == execution_environment
-        assert set(template["credentials"]) <= set(set_up.asked("credential"))
-
-
-def test_job_templates(set_up: Controller) -> None:
-    templates = set_up.asked("job_template")
-    assert set(templates) == {"Harden zones", "Audit zones"}
-    specs = yaml.safe_load((TREE / "roles" / "zone_hardening" / "meta" / "argument_specs.yml").read_text())
-    options = specs["argument_specs"]["main"]["options"] | {"audit_fail_on_drift": {}}
-    for template in templates.values():
-        assert could_be_playbook(TREE / template["playbook"]), "AWX takes only playbooks that it finds in the project"
-        assert template["survey_enabled"] is True
-        assert list(objections_to_survey(template["survey_spec"])) == []
-        for question in template["survey_spec"]["spec"]:
-            assert question["variable"] in options
-            assert not options[question["variable"]].get("no_log"), "a secret belongs into a credential"
-            assert question["type"] != "password"
-
-
-def test_an_inventory_source(tmp_path: Path) -> None:
-    """AWX finds the zones by itself, with the credential of the API, which reaches inventory updates."""
-    controller = Controller(tmp_path)
-    variables = {
-        "awx_setup_inventory_source_path": "our.cloudflare.yml",
-        "awx_setup_inventory_source_project": "Ours",
-        "awx_setup_execution_environment_image": "our/cloudflare-ee:1.0.0",
-    }
-    assert controller.set_up(variables) == 0, controller.output
-    assert controller.asked("inventory_source") == {
-        "Cloudflare": {
-            "name": "Cloudflare",
-            "inventory": "Cloudflare zones",
-            "organization": "Default",
-            "source": "scm",
-            "source_project": "Ours",
-            "source_path": "our.cloudflare.yml",
-            "credential": "Cloudflare API",
-            "execution_environment": "originsec.cloudflare",
-            "overwrite": True,
-            "update_on_launch": True,
-            "update_cache_timeout": 3600,
-            "state": "present",
+    def test_credentials(self, complete: tuple[Awx, Setup], client_files: tuple[Path, Path]) -> None:
+        certificate, key = (path.read_text().rstrip("\n") for path in client_files)
+        assert {name: one["inputs"] for name, one in complete[0].all("credentials").items()} == {
+            "Cloudflare API": {"api_token": "a-secret-token"},
+            "Cloudflare client certificate": {
+                "certificate": certificate,
+                "private_key": key,
+                "private_key_passphrase": "a-passphrase",
+            },
         }
+
+    def test_inventory(self, complete: tuple[Awx, Setup]) -> None:
+        awx, _setup = complete
+        script = awx.script(awx.one("inventories", "Cloudflare zones")["id"])
+        assert script["_meta"]["hostvars"] == {"shop.example": {"cloudflare_zone_id": "0" * 32}, "blog.example": {}}
+        assert script["zones"] == {"hosts": ZONES, "vars": {"zone_hardening_min_days_remaining": 20}}
+
+    def test_job_templates(self, complete: tuple[Awx, Setup]) -> None:
+        awx, _setup = complete
+        specs = yaml.safe_load((TREE / "roles" / "zone_hardening" / "meta" / "argument_specs.yml").read_text())
+        options = specs["argument_specs"]["main"]["options"] | {"audit_fail_on_drift": {}}
+        names = {one["id"]: one["name"] for one in awx.tables["credentials"].values()}
+        attached = {}
+        for template in awx.tables["job_templates"].values():
+            attached[template["name"]] = [
+                names[id_] for id_ in awx.links["job_templates", template["id"], "credentials"]
+            ]
+            assert template["execution_environment"] == awx.one("execution_environments", "originsec.cloudflare")["id"]
+            assert template["survey_enabled"]
+            for question in awx.surveys[template["id"]]["spec"]:
+                variable = question["variable"].removeprefix("survey_")
+                assert question["variable"] != variable, (
+                    "or the answer would win over the inventory even where it is a default"
+                )
+                assert not options[variable].get("no_log"), "a secret belongs into a credential"
+                assert question["default"] in ("as in the inventory", "")
+            assert set(awx.answers(template["name"]).values()) <= {"as in the inventory", None, ""}
+        both = ["Cloudflare API", "Cloudflare client certificate"]
+        assert attached == {
+            "Harden zones": both,
+            "Harden the key exchange of zones": ["Cloudflare API"],
+            "Audit zones": both,
+        }
+
+    def test_schedules(self, complete: tuple[Awx, Setup]) -> None:
+        (schedule,) = complete[0].tables["schedules"].values()
+        assert (schedule["name"], schedule["rrule"], schedule["extra_data"]) == ("Audit zones", NIGHTLY, {})
+
+    def test_no_secret_is_printed(self, complete: tuple[Awx, Setup], client_files: tuple[Path, Path]) -> None:
+        output = complete[1].output
+        assert "Create the credential of the client certificate" in output
+        secrets = ["a-secret-token", "a-passphrase", *client_files[1].read_text().splitlines()[1:-1]]
+        assert [secret for secret in secrets if secret in output] == []
+
+
+def test_secrets_that_are_not_given_are_kept(
+    awx: Awx, other_certificate: Issued, client_files: tuple[Path, Path]
+) -> None:
+    """Fault 1. What was typed in by hand stays, whatever else is set; AWX replaces inputs as a whole."""
+    assert awx.set_up().status == 0
+    api, certificate = awx.one("credentials", "Cloudflare API"), awx.one("credentials", "Cloudflare client certificate")
+    assert (api["inputs"], certificate["inputs"]) == ({}, {})
+    (audit,) = (one for one in awx.tables["job_templates"].values() if one["name"] == "Audit zones")
+    assert awx.links["job_templates", audit["id"], "credentials"] == [api["id"]], "or no audit could start"
+
+    by_hand = {"certificate": "theirs", "private_key": "their-key", "private_key_passphrase": "their-passphrase"}
+    awx.change("credentials", api, {"inputs": {"api_token": "typed-in", "api_email": "somebody@shop.example"}})
+    awx.change("credentials", certificate, {"inputs": by_hand})
+    again = awx.set_up(CLOUDFLARE_BASE_URL="https://other.example/client/v4")
+    assert again.status == 0, again.output
+    assert api["inputs"] == {
+        "api_token": "typed-in",
+        "api_email": "somebody@shop.example",
+        "api_base_url": "https://other.example/client/v4",
     }
-    assert controller.asked("host") == {}
+    assert certificate["inputs"] == by_hand
+    assert awx.links["job_templates", audit["id"], "credentials"] == [api["id"], certificate["id"]]
+
+    # Another certificate takes its key along; the passphrase is given again
+    client_files[0].with_name("other.pem").write_text(other_certificate.pem)
+    client_files[0].with_name("other.key").write_text(other_certificate.key_pem)
+    renewed = awx.set_up(
+        CLOUDFLARE_CLIENT_CERTIFICATE_FILE=str(client_files[0].with_name("other.pem")),
+        CLOUDFLARE_CLIENT_KEY_FILE=str(client_files[0].with_name("other.key")),
+    )
+    assert (renewed.status, renewed.changed) == (0, 1), renewed.output
+    assert certificate["inputs"]["private_key"] == other_certificate.key_pem.rstrip("\n")
+    assert api["inputs"]["api_token"] == "typed-in"
 
 
-def test_no_secret_is_printed(set_up: Controller, client_files: tuple[Path, Path]) -> None:
-    assert "Have the credential of the client certificate" in set_up.output
-    secrets = ["a-secret-token", "a-passphrase", *client_files[1].read_text().splitlines()[1:-1]]
-    assert [secret for secret in secrets if secret in set_up.output] == []
+def test_a_second_organization(awx: Awx) -> None:
+    """Fault 2. Names repeat, and neither run touches what is the other's."""
+    usual = {"awx_setup_job_templates": [AUDIT]}
+    first = {"awx_setup_organization": "Web", "awx_setup_zones": ["shop.example"], **usual}
+    second = {"awx_setup_organization": "Blogs", "awx_setup_zones": "blog.example, api.example", **usual}
+    for variables in (first, second):
+        setup = awx.set_up(variables)
+        assert setup.status == 0, setup.output
+    again = awx.set_up(first, token=ORGANIZATION_ADMINISTRATOR)
+    assert (again.status, again.changed) == (0, 0), again.output
+    web, blogs = awx.one("organizations", "Web")["id"], awx.one("organizations", "Blogs")["id"]
+    for kind in ("credentials", "projects", "inventories", "job_templates"):
+        assert list(awx.all(kind, organization=web)) == list(awx.all(kind, organization=blogs))
+    inventories = [awx.one("inventories", "Cloudflare zones", organization=id_)["id"] for id_ in (web, blogs)]
+    assert [awx.script(id_)["zones"]["hosts"] for id_ in inventories] == [
+        ["shop.example"],
+        ["blog.example", "api.example"],
+    ]
+    for organization in (web, blogs):
+        for template in awx.all("job_templates", organization=organization).values():
+            linked = awx.links["job_templates", template["id"], "credentials"]
+            assert {awx.tables["credentials"][id_]["organization"] for id_ in linked} == {organization}
 
 
-def test_without_anything(tmp_path: Path) -> None:
-    """What nobody gave is left alone: no blank over a secret that is there, no variables, no environment."""
-    controller = Controller(tmp_path)
-    assert controller.set_up() == 0, controller.output
-    assert [one["inputs"] for one in controller.asked("credential").values()] == [{}, {}]
-    assert controller.asked("host") == {}
-    assert controller.asked("inventory_source") == {}
-    assert "variables" not in controller.asked("group")["zones"]
-    assert controller.asked("execution_environment") == {}
-    assert "execution_environment" not in controller.asked("job_template")["Harden zones"]
+def test_check_mode_on_an_empty_controller(awx: Awx) -> None:
+    """Fault 6. It says what it would create, and creates nothing."""
+    setup = awx.set_up(
+        {"awx_setup_organization": "Web", "awx_setup_zones": ZONES, "awx_setup_audit_schedule": NIGHTLY}, "--check"
+    )
+    assert setup.status == 0, setup.output
+    assert awx.writes() == []
+    for text in (
+        "organization Web",
+        "credential Cloudflare API",
+        "host shop.example",
+        "group zones",
+        "job template Audit zones",
+    ):
+        assert f'"{text}"' in setup.output
 
 
-def test_other_job_templates(tmp_path: Path) -> None:
+def test_a_project_that_cannot_be_updated(awx: Awx) -> None:
+    """Fault 6. It is a failure as long as it is one, and mended without more ado."""
+    awx.repositories.clear()
+    variables = {"awx_setup_job_templates": [AUDIT]}
+    for _time in range(2):
+        setup = awx.set_up(variables)
+        assert setup.status == 2, setup.output
+        assert "TASK [Create the project]" in setup.output
+        assert awx.tables["job_templates"] == {}
+    awx.repositories[REPOSITORY] = TREE
+    setup = awx.set_up(variables)
+    assert setup.status == 0, setup.output
+    (template,) = awx.tables["job_templates"].values()
+    assert template["project"] == awx.one("projects", "originsec.cloudflare")["id"]
+
+
+class TestInventorySource:
+    """Faults 4 and 5, with a file of the inventory plugin in a project of ours."""
+
+    @pytest.fixture
+    def project(self, awx: Awx, tmp_path: Path) -> Path:
+        root = tmp_path / "inventories"
+        (root / "group_vars").mkdir(parents=True)
+        self.write(root, ZONES, {"ours": 1, "theirs": 2})
+        awx.repositories["https://git.example/inventories.git"] = root
+        url = "https://git.example/inventories.git"
+        awx.add("projects", name="Our inventories", organization=1, scm_type="git", scm_url=url)
+        return root
+
+    @staticmethod
+    def write(root: Path, zones: list[str], variables: dict[str, Any]) -> None:
+        (root / "our.cloudflare.yml").write_text(
+            yaml.dump({"zones": {"hosts": {zone: {"zone": zone} for zone in zones}}})
+        )
+        (root / "group_vars" / "zones.yml").write_text(yaml.dump(variables))
+
+    VARIABLES: ClassVar[dict[str, Any]] = {
+        "awx_setup_inventory_source_path": "our.cloudflare.yml",
+        "awx_setup_inventory_source_project": "Our inventories",
+        "awx_setup_job_templates": [AUDIT],
+    }
+
+    def test_hosts_and_variables_that_are_gone_leave(self, awx: Awx, project: Path) -> None:
+        setup = awx.set_up(self.VARIABLES)
+        assert setup.status == 0, setup.output
+        (source,) = awx.tables["inventory_sources"].values()
+        assert source["credential"] == awx.one("credentials", "Cloudflare API")["id"]
+        assert (source["update_on_launch"], source["update_cache_timeout"]) == (True, 3600)
+        inventory = source["inventory"]
+        assert not awx.update_inventory(source)["failed"]
+        first = awx.script(inventory)
+        assert first["_meta"]["hostvars"] == {zone: {"zone": zone} for zone in ZONES}
+        assert first["zones"]["vars"] == {"ours": 1, "theirs": 2}
+
+        again = awx.set_up(self.VARIABLES)
+        assert (again.status, again.changed) == (0, 0), again.output
+        self.write(project, ZONES[:1], {"ours": 3})
+        assert not awx.update_inventory(source)["failed"]
+        second = awx.script(inventory)
+        assert second["zones"] == {"hosts": ["shop.example"], "vars": {"ours": 3}}
+        assert second["_meta"]["hostvars"] == {"shop.example": {"zone": "shop.example"}}
+
+        (project / "our.cloudflare.yml").write_text(
+            "plugin: originsec.cloudflare.zones\n"
+        )  # and the credential has no token
+        assert awx.update_inventory(source)["failed"]
+        assert awx.script(inventory)["zones"]["hosts"] == ZONES[:1]
+
+    @pytest.mark.usefixtures("project")
+    def test_what_cannot_be(self, awx: Awx) -> None:
+        path = {**self.VARIABLES, "awx_setup_inventory_source_path": "our.cloudflare.yaml"}
+        assert "has no file our.cloudflare.yaml, but group_vars/zones.yml, our.cloudflare.yml." in refused(awx, path)
+        elsewhere = {**self.VARIABLES, "awx_setup_organization": "Web"}
+        assert "the organization Web has no project Our inventories" in refused(awx, elsewhere)
+        zone = {**self.VARIABLES, "awx_setup_zones": ZONES, "awx_setup_zone_variables": {"shop.example": {"x": 1}}}
+        assert "Put them into host_vars or group_vars beside our.cloudflare.yml" in refused(awx, zone)
+
+
+class TestRefusals:
+    """Fault 6. One run, every mistake that is in it, and nothing written."""
+
+    def test_files(self, awx: Awx, client_files: tuple[Path, Path]) -> None:
+        missing = refused(awx, CLOUDFLARE_CLIENT_CERTIFICATE_FILE="no.pem", CLOUDFLARE_CLIENT_KEY_FILE="no.key")
+        assert "there is no file no.pem (CLOUDFLARE_CLIENT_CERTIFICATE_FILE)" in missing
+        assert "there is no file no.key (CLOUDFLARE_CLIENT_KEY_FILE)" in missing
+        half = refused(awx, CLOUDFLARE_CLIENT_CERTIFICATE_FILE=str(client_files[0]), CLOUDFLARE_API_KEY="key")
+        assert "private_key is missing: give both or neither" in half
+        assert "api_key needs api_email beside it: set CLOUDFLARE_EMAIL, too." in half
+
+    def test_whoever_is_no_system_administrator(self, awx: Awx) -> None:
+        setup = awx.set_up(token=ORGANIZATION_ADMINISTRATOR)
+        assert (setup.status, awx.writes()) == (2, [])
+        assert "only a system administrator may create" in setup.output
+
+    def test_what_others_have(self, awx: Awx) -> None:
+        awx.add("organizations", name="Theirs")
+        awx.add("execution_environments", name="originsec.cloudflare", image="theirs", organization=2)
+        type_ = awx.add("credential_types", name="Cloudflare API", kind="cloud", inputs={"fields": []})
+        awx.add("credentials", name="Theirs", credential_type=type_["id"])
+        output = refused(awx, {"awx_setup_execution_environment_image": "ours"})
+        assert "originsec.cloudflare belongs to another organization (id 2)" in output
+        assert "The credential type Cloudflare API exists with other fields" in output
+
+    def test_a_path_that_the_project_does_not_have(self, awx: Awx) -> None:
+        awx.add("projects", name="originsec.cloudflare", organization=1, scm_type="git", scm_url=REPOSITORY)
+        entry = {"name": "Own", "playbook": "own.yml", "credentials": ["Theirs"]}
+        output = refused(awx, {"awx_setup_job_templates": [entry]})
+        assert "has no playbook own.yml, but playbooks/audit.yml" in output
+        assert "AWX has no credential Theirs" in output
+
+
+def test_other_job_templates(awx: Awx) -> None:
     """The list is a variable, so that a playbook of one's own, or one more certificate, needs no change here."""
-    controller = Controller(tmp_path)
+    type_ = awx.add("credential_types", name="Machine", kind="ssh")
+    awx.add("credentials", name="Other", credential_type=type_["id"], organization=1)
     own: dict[str, Any] = {
         "name": "Own",
-        "description": "",
-        "playbook": "own.yml",
-        "credentials": ["Other"],
+        "playbook": "playbooks/audit.yml",
+        "credentials": ["Other", "Cloudflare API"],
         "job_type": "check",
         "limit": "shop.example",
         "forks": 20,
         "job_slice_count": 2,
         "extra_vars": {"zone_hardening_min_days_remaining": 60},
+        "survey": [
+            {"question_name": "Why", "variable": "why", "type": "text", "required": True, "default": "because"},
+        ],
+        "schedules": [{"name": "Nightly", "rrule": NIGHTLY}, {"name": "Never", "rrule": ""}],
     }
-    assert controller.set_up({"awx_setup_job_templates": [own]}) == 0, controller.output
-    asked = controller.asked("job_template")["Own"]
-    assert {name: asked[name] for name in own} == own
-    assert (asked["survey_enabled"], asked["survey_spec"]) == (False, {})
+    setup = awx.set_up({"awx_setup_job_templates": [own]})
+    assert setup.status == 0, setup.output
+    (template,) = awx.tables["job_templates"].values()
+    same = ("name", "playbook", "job_type", "limit", "forks", "job_slice_count")
+    assert {name: template[name] for name in same} == {name: own[name] for name in same}
+    assert json.loads(template["extra_vars"]) == own["extra_vars"]
+    assert len(awx.links["job_templates", template["id"], "credentials"]) == 2
+    (schedule,) = awx.tables["schedules"].values()
+    assert schedule["extra_data"] == {"why": "because"}, "AWX asks for what is required, default or not"
 
 
-def test_a_wrong_option_is_noticed(tmp_path: Path) -> None:
-    """The stand-ins refuse what awx.awx refuses, or the tests above would prove nothing."""
-    controller = Controller(tmp_path)
-    template = {"name": "Own", "description": "", "playbook": "own.yml", "credentials": [], "job_type": "scan"}
-    assert controller.set_up({"awx_setup_job_templates": [template]}) == 2
-    assert "value of job_type must be one of: run, check, got: scan" in controller.output
+class TestStandIn:
+    """It refuses what AWX refuses, or the tests above would prove nothing."""
+
+    def test_credentials(self, awx: Awx) -> None:
+        fields = [
+            {"id": "secret", "label": "", "type": "string", "secret": True},
+            {"id": "open", "label": "", "type": "string"},
+        ]
+        type_ = awx.add("credential_types", name="T", kind="cloud", inputs={"fields": fields})
+        with pytest.raises(RefusedError, match="400"):
+            awx.add("credentials", name="C", credential_type=type_["id"], inputs={"secret": ENCRYPTED})
+        credential = awx.add("credentials", name="C", credential_type=type_["id"], inputs={"secret": "s", "open": "o"})
+        assert awx.shown("credentials", credential)["inputs"] == {"secret": ENCRYPTED, "open": "o"}
+        awx.change("credentials", credential, {"inputs": {"secret": ENCRYPTED}})
+        assert credential["inputs"] == {"secret": "s"}, "kept, and the rest is gone"
+        awx.change("credential_types", type_, {"description": "another"})
+        with pytest.raises(RefusedError, match="403"):
+            awx.change("credential_types", type_, {"inputs": {"fields": fields[:1]}})
+
+    def test_names(self, awx: Awx) -> None:
+        awx.add("organizations", name="Web")
+        for organization in (1, 2):
+            awx.add("inventories", name="Zones", organization=organization)
+            with pytest.raises(RefusedError, match="already exists"):
+                awx.add("inventories", name="Zones", organization=organization)
+        environment = awx.add("execution_environments", name="EE", image="i", organization=1)
+        with pytest.raises(RefusedError, match="already exists"):
+            awx.add("execution_environments", name="EE", image="i", organization=2)
+        with pytest.raises(RefusedError, match="403"):
+            awx.change("execution_environments", environment, {"organization": 2})
+
+    def test_launches(self, awx: Awx) -> None:
+        awx.repositories["https://git.example/empty.git"] = awx.directory
+        project = awx.add("projects", name="P", organization=1, scm_type="git", scm_url=REPOSITORY)
+        inventory = awx.add("inventories", name="I", organization=1)
+        given = {"project": project["id"], "inventory": inventory["id"], "playbook": "playbooks/audit.yml"}
+        with pytest.raises(RefusedError, match="Playbook not found"):
+            awx.add("job_templates", name="J", **{**given, "playbook": "no.yml"})
+        template = awx.add("job_templates", name="J", survey_enabled=True, **given)
+        question = {"question_name": "Q", "variable": "q", "type": "integer", "required": True}
+        awx.surveys[template["id"]] = {"name": "", "description": "", "spec": [question]}
+        with pytest.raises(RefusedError, match="'q' value missing"):
+            awx.launch(template, {})
+        with pytest.raises(RefusedError, match="expected to be an integer"):
+            awx.launch(template, {"extra_vars": {"q": "1"}})
+        with pytest.raises(RefusedError, match="'q' value missing"):
+            awx.add("schedules", name="S", unified_job_template=template["id"], rrule=NIGHTLY)
+        awx.repositories.clear()
+        awx.sync(project)
+        with pytest.raises(RefusedError, match="Missing a revision to run due to failed project update"):
+            awx.launch(template, {"extra_vars": {"q": 1}})

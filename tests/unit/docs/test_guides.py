@@ -17,8 +17,9 @@ import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
-from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE, Controller, environment
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE, environment
+from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import Awx
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, awx_collection
 
 GUIDES = TREE / "docs" / "docsite" / "rst"
 BLOCK = re.compile(r"^( *)\.\. code-block:: (\S+)\n((?:\1   +\S.*\n|\n)*)", re.MULTILINE)
@@ -55,7 +56,7 @@ def follow(guide: str, directory: Path, **variables: str) -> str:
         line[2:]
         for language, _caption, text in blocks(guide)
         for line in text.splitlines()
-        if language == "console" and "export CLOUDFLARE_API_TOKEN" not in line
+        if language == "console" and not line.endswith("=...")
     ]
     assert commands
     script = STAND_INS + "".join(f"echo {shlex.quote(f'$ {command}')}\n{command}\n" for command in commands)
@@ -160,15 +161,38 @@ def test_zones_an_hour() -> None:
     assert figures == {requests: (1080 // requests, 12 * 1080 // requests) for requests in (4, 5, 13, 23)}
 
 
-def test_awx(tmp_path: Path, cloudflare: dict[str, str]) -> None:
-    """With stand-ins for awx.awx."""
-    controller = Controller(tmp_path)
-    controller.record.write_text("")
-    follow("guide_awx.rst", tmp_path, **controller.variables, **cloudflare)
-    assert set(controller.asked("host")) == {"shop.example", "blog.example"}
-    group = controller.asked("group")["zones"]
-    assert group["variables"] == {"zone_hardening_verify_urls": ["https://{{ inventory_hostname }}/"]}
-    assert controller.asked("job_template")["Harden zones"]["execution_environment"] == "originsec.cloudflare"
+def test_awx(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], client_certificate: Issued) -> None:
+    """With the modules of awx.awx, and a stand-in for AWX that runs the jobs."""
+    (tmp_path / "client.pem").write_text(client_certificate.pem)
+    (tmp_path / "client.key").write_text(client_certificate.key_pem)
+    inventories = tmp_path / "inventories"
+    inventories.mkdir()
+    fleet = {caption: text for _language, caption, text in blocks("guide_fleet.rst")}
+    (inventories / "our.cloudflare.yml").write_text(fleet["our.cloudflare.yml"])
+    with Awx(tmp_path / "awx", awx_collection()) as awx:
+        awx.repositories["ours"] = inventories
+        web = awx.add("organizations", name="Web")["id"]
+        awx.add("projects", name="Our inventories", organization=web, scm_type="git", scm_url="ours")
+        output = follow("guide_awx.rst", tmp_path, **{**awx.environment(), **cloudflare})
+    lines = {line.strip() for line in output.splitlines()}
+    shown = [
+        line for language, _caption, text in blocks("guide_awx.rst") if language == "text" for line in text.splitlines()
+    ]
+    assert [line for line in shown if line not in lines and f"{line}," not in lines] == []
+
+    harden, audit = awx.tables["jobs"].values()
+    assert (harden["status"], audit["status"]) == ("successful", "successful"), harden["stdout"] + audit["stdout"]
+    (forecast,) = harden["artifacts"]["zone_hardening"].values()
+    assert (forecast["zone_name"], forecast["changed"], forecast["check_mode"]) == ("shop.example", True, True)
+    assert set(emulator.count()) == {"GET"}
+    assert audit["artifacts"]["zone_audit"]["drift"] == len(audit["artifacts"]["zone_audit_report"]["zones"]) == 2
+    found = awx.script(awx.one("inventories", "Zones that were found")["id"])
+    assert set(found["zones"]["hosts"]) == {"shop.example", "blog.example"}
+    named = awx.script(awx.one("inventories", "Cloudflare zones")["id"])
+    assert named["zones"]["vars"] == {"zone_hardening_verify_urls": ["https://{{ inventory_hostname }}/"]}
+    assert set(awx.all("job_templates", organization=web)) == {
+        *("Harden zones", "Harden the key exchange of zones", "Audit zones", "Audit all zones"),
+    }
 
 
 def test_troubleshooting(tmp_path: Path, cloudflare: dict[str, str]) -> None:
