@@ -126,6 +126,43 @@ def load_leaf(text: str) -> ClientCertificate:
     return _client_certificate(leaf, chain)
 
 
+def load_authorities(text: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """What an origin is to trust: descriptions as in results, each certificate once, and what to warn of.
+
+    Raises InputError for a bundle that an origin would not take, or with which it would refuse everyone.
+    """
+    if any(label.endswith("PRIVATE KEY") for label, _pem in pem_blocks(text)):
+        raise InputError("ca holds a private key, which has no business on an origin: give certificates only.")
+    certificates = list(dict.fromkeys(_certificates(text, "ca")))
+    warnings: list[str] = []
+    subjects = {one.subject for one in certificates}
+    for one in certificates:
+        name = _name(one.subject)
+        if one.issuer not in subjects:
+            raise InputError(
+                f"ca has '{name}' without its issuer '{_name(one.issuer)}': nginx and HAProxy would trust nothing that "
+                "it issued. Add the issuer, up to the authority that signed itself."
+            )
+        if one.not_valid_after_utc <= _now():
+            warnings.append(f"ca: '{name}' expired on {_time(one.not_valid_after_utc)}; nobody gets in with it.")
+        if not _allows_client_authentication(one):
+            warnings.append(
+                f"ca: '{name}' has an extended key usage without clientAuth: origins refuse it as a client "
+                "certificate, and what it issued."
+            )
+    if len(certificates) == sum("expired on" in one for one in warnings):
+        raise InputError("All certificates in ca have expired: origins would refuse everyone. Give those in use.")
+    if len(certificates) > _MANY:
+        warnings.append(
+            f"ca holds {len(certificates)} certificates, whose names the origin sends in each handshake: give those "
+            "only that the edge's certificates are of."
+        )
+    return [_description(one) for one in certificates], warnings
+
+
+_MANY = 20
+
+
 def describe(pem: Any) -> dict[str, Any]:
     """What results say of a certificate that Cloudflare answered; all None where it cannot be read."""
     try:
@@ -178,14 +215,15 @@ def _covers(name: str, server_name: str) -> bool:
         return name in (server_name, f"*.{server_name.partition('.')[2]}")
 
 
-def _certificates(text: str) -> list[x509.Certificate]:
+def _certificates(text: str, option: str = "certificate") -> list[x509.Certificate]:
+    """option: what it is called where it cannot be read."""
     require_cryptography()
     blocks = pem_blocks(text)
     found = [pem for label, pem in blocks if label in CERTIFICATE_LABELS]
     if not found:
         others = ", ".join(sorted({label for label, _pem in blocks}))
         raise InputError(
-            "certificate holds no certificate in PEM ('-----BEGIN CERTIFICATE-----')"
+            f"{option} holds no certificate in PEM ('-----BEGIN CERTIFICATE-----')"
             + (f", but {others}." if others else ".")
             + " It takes the text, not the path: for a file use lookup('ansible.builtin.file', path)."
         )
@@ -194,7 +232,7 @@ def _certificates(text: str) -> list[x509.Certificate]:
         for certificate in certificates:
             _description(certificate)  # cryptography parses names and dates only when asked for
     except _UNREADABLE as error:
-        raise InputError(f"certificate cannot be parsed: {error}. Was it copied whole?") from error
+        raise InputError(f"{option} cannot be parsed: {error}. Was it copied whole?") from error
     return certificates
 
 

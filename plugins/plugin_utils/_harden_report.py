@@ -231,7 +231,9 @@ def _deed(change: Change, one: Row, check_mode: bool) -> str:
         return f"{'upload' if check_mode else 'uploaded'} {told}"
     if aspect in ("certificate", "superseded"):
         number = change["from"].count(",") + 1
-        return f"{'remove' if check_mode else 'removed'} {number} other {'certificate' if number == 1 else 'certificates'}"
+        return (
+            f"{'remove' if check_mode else 'removed'} {number} other {'certificate' if number == 1 else 'certificates'}"
+        )
     if to in ("on", "off"):
         verb = "enable" if to == "on" else "disable"
         return f"{verb if check_mode else f'{verb}d'} {ASPECTS[aspect]}"

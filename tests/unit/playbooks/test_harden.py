@@ -364,7 +364,9 @@ def test_the_summary_says_what_was_done_and_why_what_was_not(fleet: Fleet) -> No
     assert lines[1] == "Failed:"
     assert "answered 520" in lines[2]
     assert lines[4] == "Changed:"
-    assert lines[5].startswith("  zone0.example, zone1.example, zone10.example, zone11.example and 7 more zones: enabled ")
+    assert lines[5].startswith(
+        "  zone0.example, zone1.example, zone10.example, zone11.example and 7 more zones: enabled "
+    )
     assert lines[5].endswith("; verified")
     assert "; not verified: " in lines[6]
     assert lines[6].endswith("may have answered itself (no CF-Cache-Status)")

@@ -290,7 +290,7 @@ def test_what_a_worker_needs_is_imported_before_the_fork(name: str, libraries: t
 
 def test_a_secret_that_is_a_word_of_ansible_hides_no_boolean(options: dict[str, Any]) -> None:
     module = CloudflareModule(
-        {"word": {"no_log": True}}, lambda *_: Outcome("0" * 32, {"enabled": False, "nothing": None}, changed=True)
+        {"word": {"no_log": True}}, lambda *_: Result("0" * 32, {"enabled": False, "nothing": None}, changed=True)
     )
     for word in ("True", "False", "None", "e"):
         result = make_action(module, args={**options, "word": word}).run(task_vars={})

@@ -696,7 +696,7 @@ def test_check_mode_foresees_and_writes_nothing(
 
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_only_to_wait_is_no_change(
-    aop: Zone,
+    aop: Calls,
     emulator: Emulator,
     zone: EmulatedZone,
     clock: list[float],

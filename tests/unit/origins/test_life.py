@@ -1,0 +1,109 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role and the four servers as Debian packages them: from a fresh install to locked, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import Machine
+from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import (
+    ApacheOrigin,
+    HAProxyOrigin,
+    NginxOrigin,
+    Origin,
+    on_disk,
+    pulling,
+)
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+
+def test_from_a_fresh_install_to_locked_and_back(
+    origin: Origin, authority: Issued, leaf: Issued, tmp_path: Path
+) -> None:
+    """Bytes and modes of before come back, the client that has a certificate never misses an answer."""
+    client = on_disk(tmp_path, leaf)
+    before = origin.machine.files("/etc")
+    variables = {"origin_client_auth_ca": authority.pem}
+    with pulling(origin, client) as seen:
+        planned, output = origin.machine.play(["ask"], variables, "--check", "--diff")
+        assert planned[0]["changed"]
+        assert planned[0]["files"]
+        assert "+++ after: " in output
+        assert f"+# CN=authority, until {planned[0]['ca'][0]['not_after']}, SHA-256 {authority.fingerprint}" in output
+        assert origin.machine.files("/etc") == before
+
+        reports, _output = origin.machine.play(["ask", "ask", "require", "require"], variables)
+        assert [one["changed"] for one in reports] == [True, False, True, False]
+        assert reports[0]["files"] == planned[0]["files"]
+        assert [one["previous_mode"] for one in reports] == ["off", "ask", "ask", "require"]
+        assert [one["probes"][0]["asked"] for one in reports] == [True] * 4
+        assert [one["probes"][0]["refused"] for one in reports] == [False, False, True, True]
+        assert reports[3]["post_quantum"] is False  # OpenSSL 3.0
+        assert not origin.answers()
+        assert origin.answers(client) == origin.answers(client).strip() + "\n" * (origin.package != "caddy")
+        changed = {path for path, file in origin.machine.files("/etc").items() if before.get(path) != file}
+        assert changed == {*reports[0]["files"], *reports[2]["files"]}
+
+        (last, again), _output = origin.machine.play(["off", "off"], {})
+        assert (last["changed"], again["changed"]) == (True, False)
+        assert last["probes"][0]["asked"] is False
+    assert origin.answers()
+    assert origin.machine.files("/etc") == before
+    assert seen.failures == []
+    assert seen.answered > 20
+
+
+def test_rotation(
+    origin: Origin, authority: Issued, leaf: Issued, other_authority: Issued, other_leaf: Issued, tmp_path: Path
+) -> None:
+    """Two authorities at once, of which Caddy would read the first only if they were in one file."""
+    old, new = on_disk(tmp_path, leaf, "old"), on_disk(tmp_path, other_leaf, "new")
+    apply = origin.machine.apply
+    assert apply("require", authority.pem)["changed"]
+    assert origin.answers(old)
+    assert not origin.answers(new)
+    with pulling(origin, old) as seen:
+        assert apply("require", authority.pem, other_authority.pem)["changed"]
+    assert seen.failures == []
+    assert origin.answers(old)
+    with pulling(origin, new) as seen:
+        assert apply("require", other_authority.pem)["changed"]
+        assert not apply("require", other_authority.pem)["changed"]
+    assert seen.failures == []
+    assert not origin.answers(old)
+    assert not origin.answers()
+
+
+def test_who_gets_in(origin: Origin, authority: Issued, other_leaf: Issued, tmp_path: Path) -> None:
+    """While the origin asks, everyone does, with a certificate of nobody as well. Then only who has the right usage."""
+    stranger = on_disk(tmp_path, other_leaf, "stranger")
+    server_only = on_disk(tmp_path, issue(issuer=authority, usage=ExtendedKeyUsageOID.SERVER_AUTH), "server")
+    no_usage = on_disk(tmp_path, issue(issuer=authority, usage=None), "none")
+    origin.machine.apply("ask", authority.pem)
+    assert all(origin.answers(one) for one in (None, stranger, server_only, no_usage))
+    origin.machine.apply("require", authority.pem)
+    assert [bool(origin.answers(one)) for one in (None, stranger, server_only, no_usage)] == [False, False, False, True]
+
+
+def test_a_leaf_that_signed_itself(origin: Origin, tmp_path: Path, client_certificate: Issued) -> None:
+    client = on_disk(tmp_path, client_certificate)
+    origin.machine.apply("require", client_certificate.pem)
+    assert origin.answers(client)
+    assert not origin.answers()
+
+
+@pytest.mark.parametrize("kind", [NginxOrigin, ApacheOrigin, HAProxyOrigin])
+def test_post_quantum_where_openssl_can(kind: type[Origin], tmp_path: Path, server: Issued, authority: Issued) -> None:
+    with Machine(tmp_path, kind.package, "trixie") as machine:
+        origin = kind(machine, server)
+        origin.start()
+        report = machine.apply("ask", authority.pem)
+        assert report["post_quantum"] is True
+        assert report["probes"][0]["post_quantum"] is True
+        assert machine.apply("require", authority.pem)["mode"] == "require"
