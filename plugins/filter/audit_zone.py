@@ -19,7 +19,7 @@ options:
   _input:
     description:
       - The result of M(originsec.cloudflare.origin_tls_info), with the subsets V(ssl), V(kex), V(compliance) and
-        V(client_auth), and V(pqe) if it matters.
+        V(client_auth), and V(pqe), V(global) and V(hostnames) if they matter.
     type: dict
     required: true
   zone:
@@ -103,6 +103,17 @@ _value:
       description: Whether Authenticated Origin Pulls are enabled.
       type: bool
       sample: false
+    global_client_auth:
+      description: Whether the edge presents the certificate that all customers share. V(null) where it was not read.
+      type: bool
+      sample: false
+    hostnames:
+      description:
+        - By the name of each hostname that overrides the zone, whether the edge presents a certificate for it. V(null)
+          where that was not read, or Cloudflare does not list them.
+      type: dict
+      sample:
+        status.example.com: false
     certificate:
       description:
         - The client certificate that the edge presents, as C(subject), C(fingerprint_sha256), C(not_after) and
@@ -113,9 +124,10 @@ _value:
       description:
         - What is not as it is wanted, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the latter two
           in words.
-        - The kinds are V(certificate_expired), V(client_auth), V(certificate) (none is active, or another one
-          than the wanted is presented), V(ssl_mode), V(certificate_expiring), V(superseded),
-          V(compliance_modes), V(auto_origin_tls_kex) and V(origin_pqe).
+        - The kinds are V(certificate_expired), V(hostname_off) (a hostname is exempted, and nobody asked for it),
+          V(hostname_certificate_expired), V(hostname_certificate_expiring), V(hostnames), V(global_client_auth),
+          V(client_auth), V(certificate) (none is active, or another one than the wanted is presented), V(ssl_mode),
+          V(certificate_expiring), V(superseded), V(compliance_modes), V(auto_origin_tls_kex) and V(origin_pqe).
       type: list
       elements: dict
       sample:

@@ -41,6 +41,18 @@ KINDS = {
         "Renew expired client certificates",
         "Origins that check them refuse all traffic from Cloudflare. Run originsec.cloudflare.harden with a new one.",
     ),
+    "hostname_off": Kind(
+        "Hostname exempted",
+        "Enable Authenticated Origin Pulls for exempted hostnames",
+        "For these hostnames the edge presents no certificate, although their zone should: the origin cannot tell "
+        "Cloudflare from anybody else. Run originsec.cloudflare.harden with zone_hardening_hostnames, which also says "
+        "which of them are meant, or remove the association.",
+    ),
+    "hostname_certificate_expired": Kind(
+        "Hostname certificate",
+        "Renew expired client certificates of hostnames",
+        "They take precedence over the zone's, and origins that check them refuse all traffic for these hostnames.",
+    ),
     "client_auth": Kind(
         "Authenticated Origin Pulls",
         "Set Authenticated Origin Pulls",
@@ -63,6 +75,16 @@ KINDS = {
         "Certificate validity",
         "Renew client certificates that expire soon",
         "Run originsec.cloudflare.harden with a new one before the day that the table has.",
+    ),
+    "hostname_certificate_expiring": Kind(
+        "Hostname certificate",
+        "Renew client certificates of hostnames that expire soon",
+        "They take precedence over the zone's. Run originsec.cloudflare.harden with zone_hardening_hostnames.",
+    ),
+    "hostnames": Kind(
+        "Hostnames",
+        "Set Authenticated Origin Pulls by hostname",
+        "Run originsec.cloudflare.harden with zone_hardening_hostnames.",
     ),
     "superseded": Kind(
         "Superseded certificates",
@@ -116,7 +138,8 @@ class Certificate(TypedDict):
 class Row(TypedDict):
     """What an audit says of a zone; everything but zone, status, error and drift is None where it was not read.
 
-    status: compliant, drift or unreadable. error: why it is unreadable. wanted: the posture in words, None where a task
+    status: compliant, drift or unreadable. error: why it is unreadable. hostnames: by name, whether the edge presents a
+    certificate for those that have an association of their own. wanted: the posture in words, None where a task
     failed before anybody knew it.
     """
 
@@ -129,6 +152,8 @@ class Row(TypedDict):
     compliance_modes: list[str] | None
     origin_pqe: str | None
     client_auth_enabled: bool | None
+    global_client_auth: bool | None
+    hostnames: dict[str, bool] | None
     certificate: Certificate | None
     drift: list[Drift]
     wanted: dict[str, str] | None
@@ -146,7 +171,8 @@ def audit(zone: str, result: Mapping[str, Any], posture: Posture) -> Row:
     found = result.get("origin_tls")
     if not isinstance(found, Mapping):
         return unreadable(zone, str(result.get("msg") or "No reason was given."), posture)
-    drift = sorted(map(_drift, posture.drift(found)), key=_badness)
+    drift = sorted(map(_drift, [*posture.drift(found), *posture.overrides(found)]), key=_badness)
+    hostnames = found.get("hostnames")
     client_auth = found["client_auth"]
     active = client_auth["active_certificate"]
     return {
@@ -159,6 +185,8 @@ def audit(zone: str, result: Mapping[str, Any], posture: Posture) -> Row:
         "compliance_modes": sorted(map(clean, found["compliance_modes"])),
         "origin_pqe": _text(found.get("origin_pqe")),
         "client_auth_enabled": client_auth["enabled"],
+        "global_client_auth": found.get("global_client_auth"),
+        "hostnames": hostnames and {clean(one["hostname"]): one["enabled"] for one in hostnames["associations"]},
         "certificate": _presented(active) if active else None,
         "drift": drift,
         "wanted": posture.in_words(),
@@ -194,6 +222,8 @@ def unreadable(zone: str, error: str, posture: Posture | None = None) -> Row:
         "compliance_modes": None,
         "origin_pqe": None,
         "client_auth_enabled": None,
+        "global_client_auth": None,
+        "hostnames": None,
         "certificate": None,
         "drift": [],
         "wanted": posture.in_words() if posture else None,

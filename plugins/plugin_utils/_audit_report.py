@@ -91,11 +91,21 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row["ssl_mode"]),
         "automatic" if row["auto_origin_tls_kex"] else "off",
         ",".join(row["compliance_modes"] or ()) or "none",
-        "on" if row["client_auth_enabled"] else "off",
+        _levels(row),
         _common_name(row["certificate"]["subject"]) if row["certificate"] else "none",
         "-" if days is None else str(days),
         drift,
     )
+
+
+def _levels(row: Row) -> str:
+    """Authenticated Origin Pulls of the zone, and what is beside it: the shared certificate, and hostnames."""
+    told = ["on" if row["client_auth_enabled"] else "off", *(["shared"] if row["global_client_auth"] else [])]
+    hostnames = row["hostnames"] or {}
+    if hostnames:
+        off = sum(not enabled for enabled in hostnames.values())
+        told.append(f"{len(hostnames)} hosts{f' ({off} off)' if off else ''}")
+    return ", ".join(told)
 
 
 def _common_name(subject: str) -> str:
@@ -128,7 +138,8 @@ def _csv(fleet: Fleet) -> str:
     text = io.StringIO()
     columns = (
         *("zone", "zone_id", "status", "drift", "ssl_mode", "auto_origin_tls_kex", "compliance_modes", "origin_pqe"),
-        *("client_auth_enabled", "subject", "fingerprint_sha256", "not_after", "days_remaining", "error"),
+        *("client_auth_enabled", "global_client_auth", "hostnames_on", "hostnames_off"),
+        *("subject", "fingerprint_sha256", "not_after", "days_remaining", "error"),
     )
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
@@ -138,6 +149,8 @@ def _csv(fleet: Fleet) -> str:
             **(row["certificate"] or {}),
             "drift": " ".join(kinds_of(row)),
             "compliance_modes": " ".join(row["compliance_modes"] or ()),
+            "hostnames_on": " ".join(name for name, enabled in (row["hostnames"] or {}).items() if enabled),
+            "hostnames_off": " ".join(name for name, enabled in (row["hostnames"] or {}).items() if not enabled),
         }
         writer.writerow({name: _inert(value) for name, value in flat.items() if name in columns})
     return text.getvalue()
@@ -161,7 +174,7 @@ def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(urgency=urgency, days_in_words=days_in_words)
+    environment.filters.update(urgency=urgency, days_in_words=days_in_words, levels=_levels)
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("audit.css", "audit.js"))
     todo = [
         {"kind": kind, "task": one.task, "advice": one.advice, "rows": rows}

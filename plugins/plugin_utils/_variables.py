@@ -28,7 +28,7 @@ REPORTS = {"harden_plan": ("json", "md", "txt"), "harden_report": ("json", "md",
 REPORTS["audit_report"] = ("html", "json", "csv", "txt")
 """The variables that say where to write reports, and the formats of these."""
 
-_BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift"})
+_BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift", "audit_levels"})
 _NUMBERS = frozenset({"harden_max_fail_percentage"})
 _PLAYBOOK_VARIABLES = frozenset({*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts", "harden_serial", "harden_strategy"})
 _PREFIXES = (ROLE_PREFIX, "harden_", "audit_")

@@ -142,8 +142,9 @@ def test_exclusive_leaves_what_other_hostnames_use(
     emulator.associate(zone, "other.example.com", used)
     unused = emulator.upload(zone, issue("unused").pem, hostname_level=True)
     emulator.advance(60)
-    for listing in ("full", "404"):
-        emulator.association_list = listing  # type: ignore[assignment]
+    listings: list[Any] = ["full", "404"]
+    for listing in listings:
+        emulator.association_list = listing
         result = run({**hostname, "exclusive": True})
         assert zone.hostname_certificates[used.id].deleted_at is None
         assert zone.hostname_certificates[unused.id].deleted_at is not None

@@ -15,7 +15,7 @@ from ansible_collections.originsec.cloudflare.plugins.modules import (
     origin_tls_info,
     ssl_mode,
 )
-from ansible_collections.originsec.cloudflare.tests.emulator.emulator import SETTINGS_WRITE, Emulator, Zone
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import READ_PERMISSIONS, Emulator, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.support import issue, run_module
 
 
@@ -75,13 +75,9 @@ def test_the_shared_certificate(options: dict[str, Any], emulator: Emulator, zon
 
 
 def test_the_missing_permission_is_named(options: dict[str, Any], emulator: Emulator) -> None:
-    options["api_token"] = emulator.add_token(permissions=set(emulator_permissions()) - {SETTINGS_WRITE})
+    options["api_token"] = emulator.add_token(permissions=READ_PERMISSIONS)
     for module, given in ((ssl_mode, {"mode": "strict"}), (origin_tls_client_auth_global, {"enabled": True})):
         assert "Zone Settings" in run_module(module, {**options, **given})["msg"]
-
-
-def emulator_permissions() -> set[str]:
-    return {"Zone Settings Read", "SSL and Certificates Write", "Zone Read"}
 
 
 def test_info_shows_every_level(options: dict[str, Any], emulator: Emulator, zone: Zone) -> None:
