@@ -56,7 +56,7 @@ Way = Callable[[ModuleType, dict[str, Any]], dict[str, Any]]
 
 
 def in_process(module: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = make_action(module.MODULE, args=options).run(task_vars={"ansible_inject_invocation": True})  # type: ignore[attr-defined]
+    result: dict[str, Any] = make_action(module.MODULE, args=options).run(task_vars={"ansible_inject_invocation": True})
     return result
 
 
@@ -101,7 +101,7 @@ def test_a_secret_in_any_other_option_is_hidden(
     client_certificate: Issued,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spec = module.MODULE.argument_spec  # type: ignore[attr-defined]
+    spec = module.MODULE.argument_spec
     given = {**options, **NEEDED.get(module, {})}
     if module is origin_tls_probe:
         pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
@@ -193,7 +193,7 @@ def test_nothing_is_left_to_ansible_that_would_mask_ids(
 def test_no_hidden_option_has_an_alias() -> None:
     """Secrets are found under the name of an option."""
     for module in MODULES:
-        for definition in module.MODULE.argument_spec.values():  # type: ignore[attr-defined]
+        for definition in module.MODULE.argument_spec.values():
             assert not (definition.get("no_log") and definition.get("aliases"))
 
 

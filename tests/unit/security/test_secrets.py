@@ -50,12 +50,12 @@ PLAYBOOK = """\
 - name: Leak
   hosts: localhost
   gather_facts: false
-  vars_files: [vault.json]
+  vars_files: [plant.json]  # since ansible-core >= 2.22 masks what it finds in a vault
   tasks:
     - ansible.builtin.debug:
-        msg: "{{ secrets['planted token'] }} {{ keys.planted }}"
+        msg: "{{ plant.token }} {{ plant.key }}"
     - ansible.builtin.set_fact:
-        planted: "{{ keys.planted }}"
+        planted: "{{ plant.key }}"
         cacheable: true
 
 - name: Look and change
@@ -410,6 +410,7 @@ def _give(given: Path, emulator: Emulator, secrets: Secrets, vault: str, tls_url
         "inventory/inventory.json": json.dumps({"all": inventory}),
         "project/modules/syslog.py": SYSLOG,
         "project/password": TOKENS["password of the vault"],
+        "project/plant.json": json.dumps({"plant": {"token": TOKENS["planted token"], "key": secrets.keys["planted"]}}),
         "project/play.yml": PLAYBOOK,
         "project/vault.json": vault,
     }
@@ -422,11 +423,16 @@ def _give(given: Path, emulator: Emulator, secrets: Secrets, vault: str, tls_url
 def _vault(secrets: Secrets, directory: Path) -> str:
     """The secrets as ansible-vault encrypts them."""
     (directory / "password").write_text(TOKENS["password of the vault"])
+    vault = {
+        "secrets": {name: text for name, text in TOKENS.items() if name not in PLANTED},
+        "keys": {name: pem for name, pem in secrets.keys.items() if f"{name} key" not in PLANTED},
+        "certificate": secrets.certificate,
+    }
     encrypted = subprocess.run(
         [str(TOOLS / "ansible-vault"), "encrypt", "--vault-password-file", "password"],
         cwd=directory,
         env=environment(directory),
-        input=json.dumps({"secrets": TOKENS, "keys": secrets.keys, "certificate": secrets.certificate}),
+        input=json.dumps(vault),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -50,7 +50,7 @@ def test_credentials_in_options_are_known_whatever_they_are_wrapped_in(value: An
 
 
 def test_a_number_is_a_secret_too() -> None:
-    options = {"api_key": 1234567890}
+    options: dict[str, Any] = {"api_key": 1234567890}
     shown = known(**options).hide({"invocation": {"module_args": {**options, "timeout": 1234567890, "retries": 5}}})
     assert shown["invocation"]["module_args"] == {"api_key": WHOLE, "timeout": WHOLE, "retries": 5}
 
@@ -91,7 +91,8 @@ def test_what_is_short_never_masks_part_of_a_word(option: str, short: str) -> No
         "enabled": True,
         "nothing": None,
     }
-    secrets = known(**{option: short})
+    given: dict[str, Any] = {option: short}
+    secrets = known(**given)
     told = f"certificate {values['id']} is active, not '{short}'"
     shown = secrets.hide({**values, "msg": told, "invocation": {"module_args": {option: short, "enabled": True}}})
     assert {name: shown[name] for name in values} == values
