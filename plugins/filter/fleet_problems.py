@@ -9,8 +9,8 @@ name: fleet_problems
 short_description: Find what keeps a playbook from being run on zones
 version_added: 1.0.0
 description:
-  - Says what is wrong with the variables of zones and of a playbook of this collection, once for all zones that have it,
-    so that it can be refused before the first request.
+  - Says what is wrong with the variables of zones and of a playbook of this collection, once for all zones that have
+    it, so that it can be refused before the first request.
   - Found are unknown variables whose names begin with C(zone_hardening_), C(harden_) or C(audit_); values that are no
     booleans, choices or numbers where such are needed; reports that could not be written; and files that could not be
     read.

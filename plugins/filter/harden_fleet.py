@@ -93,8 +93,8 @@ _value:
           sample: changed
         changes:
           description:
-            - What was changed and not put back, or would be, as C(aspect), C(from) and C(to), in words, and certificates
-              by their SHA-256 fingerprints.
+            - What was changed and not put back, or would be, as C(aspect), C(from) and C(to), in words, and
+              certificates by their SHA-256 fingerprints.
           type: list
           elements: dict
           sample:

@@ -9,7 +9,8 @@ name: tags_select_nothing
 short_description: Tell whether tags leave nothing of a playbook of this collection
 version_added: 1.0.0
 description:
-  - The playbooks of this collection have no tags, so that any tag selects nothing of them, which would look like success.
+  - The playbooks of this collection have no tags, so that any tag selects nothing of them, which would look like
+    success.
   - Where a playbook of yours imports one of them, tags are yours, and this is false.
 author:
   - The originsec.cloudflare authors (@originsec)
