@@ -135,7 +135,8 @@ def _change(aspect: str, result: Mapping[str, Any]) -> Change:
         gone = [one for one in (before.get("client_auth") or {}).get("certificates") or () if one["id"] in removed]
         told = (listed(map(_fingerprint, gone)), "removed")
     elif aspect == "client_auth":
-        told = tuple(_in_words((facts.get("client_auth") or {}).get("enabled")) for facts in (before, after))
+        was, is_now = ((facts.get("client_auth") or {}).get("enabled") for facts in (before, after))
+        told = (_in_words(was), _in_words(is_now))
     else:
         told = (_in_words(before.get(aspect)), _in_words(after.get(aspect)))
     return {"aspect": aspect, "from": clean(told[0]), "to": clean(told[1])}
@@ -254,7 +255,8 @@ def _markdown(of: Fleet) -> Iterator[str]:
                 [
                     one["zone"],
                     ASPECTS[change["aspect"]],
-                    *(_short(change[side]) for side in ("from", "to")),  # type: ignore[literal-required]
+                    _short(change["from"]),
+                    _short(change["to"]),
                     *(_verified(one) for _column in verified),
                 ]
                 for one, change in changes

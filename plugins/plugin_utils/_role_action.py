@@ -25,11 +25,8 @@ MARK = "originsec_cloudflare_role"
 
 _OPTIONS = frozenset(MODULE.argument_spec)
 
-_FROM_FILES = {
-    "certificate": "CLOUDFLARE_CLIENT_CERTIFICATE_FILE",
-    "private_key": "CLOUDFLARE_CLIENT_KEY_FILE",
-}
-_PASSPHRASE = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
+_CERTIFICATE, _KEY = "CLOUDFLARE_CLIENT_CERTIFICATE_FILE", "CLOUDFLARE_CLIENT_KEY_FILE"
+_KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
 """The variables of the environment from which the playbooks take a client certificate."""
 
 
@@ -54,14 +51,13 @@ class RoleAction(InProcessAction):
 def sources_of(options: Mapping[str, Any]) -> dict[str, str]:
     """By option: the variable of the environment that its value has come from."""
     sources = {}
-    for option, variable in _FROM_FILES.items():
+    for option, variable in (("certificate", _CERTIFICATE), ("private_key", _KEY)):
         with contextlib.suppress(InputError):
             text = environment_file(variable)
             if text and text == str(options.get(option) or "").strip():
                 sources[option] = variable
-    passphrase = os.environ.get(_PASSPHRASE)
-    if passphrase and passphrase == options.get("private_key_passphrase"):
-        sources["private_key_passphrase"] = _PASSPHRASE
+    if os.environ.get(_KEY_OPENER) and os.environ[_KEY_OPENER] == options.get("private_key_passphrase"):
+        sources["private_key_passphrase"] = _KEY_OPENER
     return sources
 
 

@@ -24,8 +24,11 @@ ROLE_PREFIX = "zone_hardening_"
 ROLE_VARIABLES = frozenset(f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "report", "audit"))
 """The options of origin_tls, whether to manage a zone at all, and what the role registers."""
 
-REPORTS = {"harden_plan": ("json", "md", "txt"), "harden_report": ("json", "md", "txt")}
-REPORTS["audit_report"] = ("html", "json", "csv", "txt")
+REPORTS: dict[str, tuple[str, ...]] = {
+    "harden_plan": ("json", "md", "txt"),
+    "harden_report": ("json", "md", "txt"),
+    "audit_report": ("html", "json", "csv", "txt"),
+}
 """The variables that say where to write reports, and the formats of these."""
 
 _BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift", "audit_levels"})
@@ -44,15 +47,24 @@ fetches one may be slow."""
 
 def unknown_variables(names: Iterable[str], prefixes: Sequence[str] = _PREFIXES) -> list[str]:
     """What is wrong with the names of a host's variables, a sentence for each; what is the user's own is left alone."""
-    known = sorted(ROLE_VARIABLES | _PLAYBOOK_VARIABLES)
+    known = ROLE_VARIABLES | _PLAYBOOK_VARIABLES
     problems = []
     for name in sorted(name for name in names if name.startswith(tuple(prefixes))):
         if name not in known and not name.startswith(f"{ROLE_PREFIX}_"):
-            close = difflib.get_close_matches(name, known, 1)
             owner = "role" if name.startswith(ROLE_PREFIX) else "playbooks"
-            hint = f"; did you mean {close[0]}?" if close else "."
-            problems.append(f"{name} is no variable of the {owner}{hint}")
+            meant = _meant(name, sorted(known))
+            problems.append(f"{name} is no variable of the {owner}{f'; did you mean {meant}?' if meant else '.'}")
     return problems
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    """The variable that a misspelt name may be meant for; also one that has another prefix."""
+    prefix = next(one for one in _PREFIXES if name.startswith(one))
+    rest = name[len(prefix) :]
+    close = difflib.get_close_matches(rest, [one[len(prefix) :] for one in known if one.startswith(prefix)], 1)
+    if close:
+        return f"{prefix}{close[0]}"
+    return next((one for one in known if one.endswith(f"_{rest}")), None)
 
 
 def fleet_problems(
