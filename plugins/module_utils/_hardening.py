@@ -288,7 +288,7 @@ class _Enable:
     def undo(self, zone: _Zone) -> None:
         zone.may_be_enabled = True
         zone.state = zone.calls.execute(Enable(self.found), zone.state)
-        zone.may_be_enabled = self.found
+        zone.may_be_enabled = False
 
 
 @dataclass
@@ -362,8 +362,8 @@ def _wanted_value(posture: Posture, aspect: str) -> Any:
 class _Zone:
     """A zone in a transaction: found, by aspect, and state are what is so now, as far as it is known.
 
-    name: blank until it is known. reads_client_auth: whether state was read. may_be_enabled: whether Authenticated
-    Origin Pulls are, as far as an undo could not find out.
+    name: blank until it is known. reads_client_auth: whether state was read. may_be_enabled: whether an
+    undo that failed may have left Authenticated Origin Pulls enabled.
     """
 
     client: Client

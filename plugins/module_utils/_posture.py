@@ -175,7 +175,9 @@ class Posture:
         )
         only = _chosen(options.get("only"), tuple(ASPECTS), name("only"))
         if only and "superseded" in only and "certificate" not in only:
-            raise InputError(f"{name('only')} has superseded, and needs certificate beside it, which supersedes others.")
+            raise InputError(
+                f"{name('only')} has superseded, and needs certificate beside it, which supersedes others."
+            )
         return posture.limited(only)
 
     def limited(self, only: tuple[str, ...] | None) -> Posture:
