@@ -111,6 +111,7 @@ class Emulator:
         # Hostnames: how long a change of an association takes to be active, and voiding to be done
         self.association_delay = 0.0
         self.void_delay = 0.0
+        self.association_times_out = False
         self.hostname_certificate_limit = 10
         self.association_limit = 100
         # "full", or "short" for items of six fields; "404" and "405" where there is no such list
@@ -126,7 +127,7 @@ class Emulator:
         self.ssl_write_ends_automatic = False
         # Seconds until the edge, and the sites, see what a write to the API changed
         self.edge_delay = 0.0
-        # Beside every result; Origin PQE, once it is at its end: 404 or 410
+        # Of every envelope; Origin PQE, once it is at its end: 404 or 410
         self.messages: list[dict[str, Any]] = []
         self.pqe_gone: int | None = None
         # The rate limit; tests scale the five minutes down
@@ -229,8 +230,12 @@ class Emulator:
     def association_status(self, association: Association, at: float | None = None) -> str:
         age = (self.now() if at is None else at) - association.changed_at
         if association.enabled is None:
-            return "pending_deletion" if age < self.void_delay else "deleted"
-        return "pending_deployment" if age < self.association_delay else "active"
+            if age < self.void_delay:
+                return "pending_deletion"
+            return "deletion_timed_out" if association.times_out else "deleted"
+        if age < self.association_delay:
+            return "pending_deployment"
+        return "deployment_timed_out" if association.times_out else "active"
 
     def obeyed(self, association: Association, at: float | None = None) -> Association | None:
         """What the edge does for the hostname: until the change is deployed, what it did before. None: the zone level.
@@ -238,9 +243,14 @@ class Emulator:
         A certificate that was deleted meanwhile is presented no more all the same, and nothing in its place (assumed).
         """
         status = self.association_status(association, at)
-        if status.startswith("pending_"):
-            return association.deployed
-        return association if status == "active" else None
+        if status in ("active", "deleted"):
+            return association if status == "active" else None
+        return association.deployed
+
+    def _covered(self, zone: Zone, association: Association, at: float) -> bool:
+        """Whether there is something to present."""
+        certificate = zone.hostname_certificates.get(association.certificate_id)
+        return certificate is not None and self.status(certificate, at) == "active"
 
     def ssl_mode(self, zone: Zone, at: float | None = None) -> str:
         """The SSL mode, which Automatic SSL/TLS may still have to put back."""
@@ -272,8 +282,8 @@ class Emulator:
             association = known.associations.get(host.lower())
             obeyed = self.obeyed(association, at) if association else None
             if obeyed:
-                certificate = known.hostname_certificates[obeyed.certificate_id]
-                return certificate if obeyed.enabled and self.status(certificate, at) == "active" else None
+                covered = obeyed.enabled and self._covered(known, obeyed, at)
+                return known.hostname_certificates[obeyed.certificate_id] if covered else None
             active = self._active(known, at) if known.aop_enabled else []
             if active:
                 return known.certificates[active[-1]]
@@ -313,8 +323,8 @@ class Emulator:
     def associate(self, zone: Zone, hostname: str, certificate: Certificate, enabled: bool = True) -> Association:
         """An association that has long been active."""
         now, past = timestamp(), -math.inf
-        association = Association(hostname, certificate.id, enabled, now, past, now, past)
-        zone.associations[hostname] = association
+        association = Association(hostname.lower(), certificate.id, enabled, now, past, now, past)
+        zone.associations[association.hostname] = association
         return association
 
     def count(self) -> Counter[str]:
@@ -381,7 +391,7 @@ class Emulator:
             payload, status = self._work(identity, exchange, fault), 200
         except RefusalError as refusal:
             status = refusal.status
-            payload = {"success": False, "errors": refusal.errors, "messages": [], "result": None}
+            payload = {"success": False, "errors": refusal.errors, "messages": self.messages, "result": None}
         except NotJsonError as error:
             return Reply(error.status, error.body.encode(), {**_ray(), "Content-Type": "text/plain", **limits})
         if fault and replaced:
@@ -438,8 +448,7 @@ class Emulator:
             exchange.uncovered = [
                 association.hostname
                 for association in zone.associations.values()
-                if association.enabled
-                and self.status(zone.hostname_certificates[association.certificate_id]) != "active"
+                if association.enabled and not self._covered(zone, association, self.now())
             ]
 
     def _authenticate(self, headers: Any) -> Identity:
@@ -504,7 +513,7 @@ class Emulator:
         elif fault and not reading and fault.ignore and unchanged:
             result = unchanged(call)
         else:
-            before = zone.copy()
+            before = zone if reading else zone.copy()
             result = route.handler(call)
             if not reading:
                 now = self.now()

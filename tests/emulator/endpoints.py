@@ -432,7 +432,7 @@ class Endpoints:
     ) -> dict[str, Any]:
         """written: it is the answer to the request that changed it."""
         status = self._emulator.association_status(association)
-        voiding = status == "pending_deletion" and not written
+        voiding = status in ("pending_deletion", "deletion_timed_out") and not written
         described = {
             "hostname": association.hostname,
             "cert_id": association.certificate_id,
@@ -520,7 +520,8 @@ class Endpoints:
         if before is None:
             # To void what is not there is no error (assumed)
             changed_at = -math.inf if enabled is None else at
-            return Association(hostname, certificate_id, enabled, now, at, now, changed_at)
+            times_out = enabled is not None and emulator.association_times_out
+            return Association(hostname, certificate_id, enabled, now, at, now, changed_at, times_out=times_out)
         if enabled is None:
             # Assumed: in use is what it has, whatever the request named
             certificate_id = before.certificate_id
@@ -528,7 +529,13 @@ class Endpoints:
         if (before.certificate_id, before.enabled) == (certificate_id, enabled):
             return after  # nothing to deploy
         was_enabled = before.enabled if enabled is None else None
-        return replace(after, was_enabled=was_enabled, changed_at=at, deployed=emulator.obeyed(before))
+        return replace(
+            after,
+            was_enabled=was_enabled,
+            changed_at=at,
+            deployed=emulator.obeyed(before),
+            times_out=emulator.association_times_out,
+        )
 
     def _unchanged_associations(self, call: Call) -> list[dict[str, Any]]:
         names = {item["hostname"].lower() for item in _config(call)}

@@ -77,6 +77,8 @@ class Association:
     """Of a void one: what it was, which is shown until the voiding is done."""
     deployed: Association | None = None
     """What the edge goes on doing until the change has reached it; None: the zone level."""
+    times_out: bool = False
+    """The change never reaches the edge."""
     shown_status: str = ""
     """What the API shows in place of the status."""
 

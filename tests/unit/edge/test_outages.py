@@ -62,7 +62,7 @@ DARK = {
         OPTIONAL | OLDER, {"certificate": "untrusted"}
     ),
     "Compliance mode pqh, at an origin without X25519MLKEM768": Site(
-        "on; ssl_ecdh_curve X25519:prime256v1", {"compliance_modes": ["pqh"]}
+        "on; ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519:prime256v1", {"compliance_modes": ["pqh"]}
     ),
     "Any, while the origin's own certificate is expired": Site(
         "on", {"certificate": "new"}, before="526", zone={"ssl_mode": "strict"}, server="expired"

@@ -356,6 +356,28 @@ def test_list_lags_behind(emulator: Emulator, api: Api, first: str) -> None:
     assert listed(api) == [WWW]
 
 
+def test_changes_that_time_out(emulator: Emulator, api: Api, zone: Zone, first: str, second: str) -> None:
+    """The edge goes on as before."""
+    result(api.associate(item(first)))
+    emulator.advance(10)
+    emulator.association_times_out, emulator.association_delay, emulator.void_delay = True, 10, 10
+    result(api.associate(item(second)))
+    emulator.advance(9)
+    assert bare(api.get(HOSTNAME)) == (second, True, "pending_deployment")
+    emulator.advance(1)
+    assert bare(api.get(HOSTNAME)) == (second, True, "deployment_timed_out")
+    assert emulator.presented(zone, WWW) is zone.hostname_certificates[first]
+    result(api.associate(item(second, None)))
+    emulator.advance(10)
+    assert bare(api.get(HOSTNAME)) == (second, True, "deletion_timed_out")
+    assert refusal(delete(api, second)) == (400, [1433])
+    emulator.association_times_out = False
+    result(api.associate(item(second)))
+    emulator.advance(10)
+    assert bare(api.get(HOSTNAME)) == (second, True, "active")
+    assert emulator.presented(zone, WWW) is zone.hostname_certificates[second]
+
+
 def test_statuses_that_nobody_knows_yet(emulator: Emulator, api: Api, zone: Zone, first: str) -> None:
     certificate = zone.hostname_certificates[first]
     emulator.associate(zone, WWW, certificate)

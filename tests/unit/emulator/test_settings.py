@@ -224,6 +224,7 @@ def test_messages(api: Api, emulator: Emulator) -> None:
     emulator.messages = [{"code": 10000, "message": "The endpoint is deprecated"}]
     assert api("GET", KEX).json()["messages"] == emulator.messages
     assert api("GET", "/zones").json()["messages"] == emulator.messages
+    assert api("PATCH", KEX, {}).json()["messages"] == emulator.messages
 
 
 @pytest.mark.parametrize("gone", [404, 410])
