@@ -113,6 +113,7 @@ class ClientAuthCalls:
                         raise
         except CloudflareError as error:
             if not perhaps:
+                error.may_be_done = False  # also where it was the list that could not be read
                 raise
             message = (
                 f"{error} Whether the certificate {certificate.fingerprint} was uploaded is not known: run again, "
@@ -235,14 +236,18 @@ class ClientAuthCalls:
                 break
             if isinstance(answer, dict) and str(answer.get("status")) in TO_BE_GONE:
                 break
-            record = self.find(certificate_id)
-            if record is None or record.status in TO_BE_GONE:
-                break
-            if not patience.pause():
-                raise CloudflareError(
-                    f"Cloudflare accepted the deletion of certificate {certificate_id}, but its status is still "
-                    f"'{record.status}' after {self.wait_timeout} seconds (wait_timeout). Run again."
-                )
+            try:
+                record = self.find(certificate_id)
+                if record is None or record.status in TO_BE_GONE:
+                    break
+                if not patience.pause():
+                    raise CloudflareError(
+                        f"Cloudflare accepted the deletion of certificate {certificate_id}, but its status is still "
+                        f"'{record.status}' after {self.wait_timeout} seconds (wait_timeout). Run again."
+                    )
+            except CloudflareError as error:
+                error.may_be_done = True
+                raise
         self.uploaded.discard(certificate_id)
         self.deleted.add(certificate_id)
         self.done.append(f"deleted the certificate {certificate_id}")

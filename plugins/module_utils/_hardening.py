@@ -419,7 +419,7 @@ class _Enable:
     def undo(self, zone: _Zone) -> None:
         zone.may_be_enabled = True
         zone.state = zone.calls.execute(Enable(self.found), zone.state)
-        zone.may_be_enabled = self.found
+        zone.may_be_enabled = False
 
 
 @dataclass
@@ -506,7 +506,7 @@ class _Zone:
     """A zone in a transaction: found, by aspect, and state are what is so now, as far as it is known.
 
     name: blank until it is known. reads_client_auth, reads_hostnames: whether state and hostnames were read.
-    may_be_enabled: whether Authenticated Origin Pulls are, as far as an undo could not find out.
+    may_be_enabled: whether an undo that failed may have left Authenticated Origin Pulls enabled.
     """
 
     client: Client

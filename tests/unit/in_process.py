@@ -12,8 +12,10 @@ report = lab.harden(auto_origin_tls_kex=True)
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,9 +36,13 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils import (
 )
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiToken, Client
 from ansible_collections.originsec.cloudflare.plugins.module_utils._hardening import HardeningError, Report, harden
+from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import ASPECTS
 from ansible_collections.originsec.cloudflare.plugins.modules.origin_tls import MODULE
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Certificate, Emulator, Site, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+
+KEYS = {field.name for field in dataclasses.fields(Report)} - {"warnings", "diff"}
+"""Of the return values."""
 
 
 class Clock:
@@ -52,11 +58,16 @@ class TaskTimeout(BaseException):
     """As ansible-core's of a task: no Exception, and raised wherever the process happens to be."""
 
 
+class Killed(BaseException):
+    """Of a process that is not there any more: whatever catches it can do nothing with the API."""
+
+
 @dataclass
 class Trouble:
-    """What goes wrong with the request of a number, from 0, of a name, or of a method, and with its repetitions, or all after it.
+    """What goes wrong with a request, and with its repetitions, or with all after it.
 
-    kind: refused (403), error (500), drop, timeout or interrupt. after_work: of a request that was carried out.
+    at: its number, from 0, its name, or its method. kind: refused (403), error (500), drop, timeout, interrupt, or
+    kill, after which there is no request any more. after_work: of a request that was carried out.
     lasting: for this method and path, until the end of the run; forever: for the whole API.
     """
 
@@ -68,7 +79,7 @@ class Trouble:
     hit: str = ""
 
     def applies(self, number: int, request: str) -> bool:
-        ends_the_run = self.kind in ("timeout", "interrupt")
+        ends_the_run = self.kind in ("timeout", "interrupt", "kill")
         if request.startswith("VISIT") and not ends_the_run:
             return False
         if not self.hit and self.at in (number, request, request.split()[0]):
@@ -83,7 +94,7 @@ _ERRORS = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Lab:
     """An active zone, example.com, with a site, on an emulator of which nothing else is asked.
 
@@ -97,6 +108,9 @@ class Lab:
     trouble: list[Trouble] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     after_request: Callable[[str], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(self.requests)}>"
 
     def __post_init__(self) -> None:
         self.token = self.emulator.add_token()
@@ -183,13 +197,22 @@ class Lab:
         return hashlib.sha256(self.zone.certificates[id_].parsed.der).hexdigest()
 
     def is_useless(self, id_: str) -> bool:
-        """Whether no origin accepts it: it has expired, or never was deployed."""
+        """Whether no origin accepts it: it has expired, was never deployed, or is as good as deleted."""
         certificate = self.zone.certificates[id_]
         expired = certificate.parsed.expires_on < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return expired or certificate.deployment_times_out
+        return expired or certificate.deployment_times_out or certificate.deletion_times_out
+
+    def useless(self) -> set[str]:
+        """Those of the zone's certificates that nobody misses."""
+        return set(filter(self.is_useless, self.kept()))
+
+    def works(self) -> bool:
+        """Whether the edge has nothing to present, or a certificate that is valid."""
+        active = self.emulator.active(self.zone)
+        return not self.zone.aop_enabled or bool(active and not self.is_useless(active[-1]))
 
     def never_dark(self) -> bool:
-        """Whether the edge had a certificate that is valid to present whenever it was to present one."""
+        """Whether that was so after every request."""
         enabled = (exchange.active for exchange in self.emulator.journal if exchange.aop_enabled)
         return all(active and not self.is_useless(active[-1]) for active in enabled)
 
@@ -201,6 +224,8 @@ class Lab:
         number = len(self.requests)
         below = path.removeprefix(f"/zones/{self.zone.id}").lstrip("/")
         self.requests.append(f"VISIT {path}" if path.startswith("/site/") else f"{method} {below}".strip())
+        if any(one.kind == "kill" and one.hit for one in self.trouble):
+            raise Killed
         trouble = next((one for one in self.trouble if one.applies(number, self.requests[-1])), None)
         if trouble and not trouble.after_work:
             return self._in_trouble(request, trouble)
@@ -219,12 +244,45 @@ class Lab:
     def _in_trouble(request: requests.PreparedRequest, trouble: Trouble) -> requests.Response:
         if trouble.kind == "timeout":
             raise TaskTimeout
+        if trouble.kind == "kill":
+            raise Killed
         if trouble.kind == "interrupt":
             raise KeyboardInterrupt
         if trouble.kind == "drop":
             raise _dropped()
         status, body = _ERRORS[trouble.kind]
         return _response(request, status, body, {"Content-Type": "application/json"})
+
+
+def check_end(lab: Lab, before: dict[str, Any], useless: set[str], error: BaseException) -> None:
+    """After a run that failed: the state is the old one, or the message describes it.
+
+    before and useless: as ``look`` and ``useless`` told it.
+    """
+    after = lab.look()
+    if not isinstance(error, HardeningError):
+        assert after == before, "something was changed before the transaction"
+        return
+    message, facts = str(error), error.facts
+    assert set(facts) == KEYS
+    assert json.loads(json.dumps(facts)) == facts
+    stays = "everything stays as it is now" in message
+    left = " ".join(facts["left_to_do"])
+    for aspect in set(before) - {"certificates"}:
+        words = ASPECTS[aspect]
+        if before[aspect] != after[aspect]:
+            assert aspect in facts["changes"], f"{aspect} was changed, which is not told"
+            assert stays or words in left, f"{aspect} was changed, which the message does not say"
+        elif aspect in facts["changes"]:
+            assert words in left or stays, f"{aspect} is told as changed, and was not"
+    for id_ in after["certificates"] - before["certificates"]:
+        assert stays or id_ in left or lab.fingerprint(id_) in left, "a certificate remains that is not told"
+    for id_ in before["certificates"] - after["certificates"]:
+        assert id_ in message, "a certificate is gone, which is not told"
+        assert stays or id_ in useless, "an undo deleted a certificate that was there before"
+    assert facts["changed"] == bool(facts["changes"])
+    for word in ("None", "Traceback", "BEGIN"):
+        assert word not in message
 
 
 def _dropped() -> requests.ConnectionError:

@@ -1,0 +1,201 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From any state, to anything that may be wanted, with trouble at any request: what has to hold in the end.
+
+- The state is the old one, the wanted one, or one that the message describes.
+- A second run gets where a run without trouble gets.
+- There is no moment without a certificate that works while the edge is to present one, unless it began so.
+- An undo never deletes what was there before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as st
+
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import COMPLIANCE_MODES
+from ansible_collections.originsec.cloudflare.tests.unit.in_process import (
+    Killed,
+    Lab,
+    TaskTimeout,
+    Trouble,
+    check_end,
+)
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+CERTIFICATES = {"first": issue("first"), "second": issue("second"), "expired": issue("expired", ends=-1)}
+LONG_AGO = 1_000_000
+
+
+@dataclass(frozen=True)
+class Held:
+    """A certificate of the zone. state: where it is in its life."""
+
+    name: str
+    state: str
+
+    @property
+    def issued(self) -> Issued:
+        return CERTIFICATES[self.name]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A zone as it is found. site: how it answers."""
+
+    held: tuple[Held, ...]
+    attributes: dict[str, Any]
+    site: dict[str, Any]
+    emulator: dict[str, float]
+
+    def make(self, lab: Lab) -> None:
+        lab.reset()
+        for target, values in ((lab.zone, self.attributes), (lab.site, self.site), (lab.emulator, self.emulator)):
+            for name, value in values.items():
+                setattr(target, name, value if not isinstance(value, (list, dict)) else type(value)(value))
+        for number, held in enumerate(self.held):
+            certificate = lab.upload(held.issued, year=2020 + number)
+            if held.state == "pending":
+                certificate.uploaded_at += LONG_AGO
+            elif held.state == "not listed":
+                certificate.uploaded_at = lab.emulator.now() - self.emulator["deployment_delay"]
+            elif held.state == "deployment_timed_out":
+                certificate.deployment_times_out = True
+            elif held.state == "pending_deletion":
+                certificate.deleted_at = lab.emulator.now()
+            elif held.state == "deletion_timed_out":
+                certificate.deleted_at, certificate.deletion_times_out = lab.emulator.now() - LONG_AGO, True
+
+
+STATES = ["active"] * 4 + ["pending", "not listed", "deployment_timed_out", "pending_deletion", "deletion_timed_out"]
+names = st.lists(st.sampled_from(list(CERTIFICATES)), unique=True, max_size=3)
+starts = st.builds(
+    Start,
+    held=names.flatmap(
+        lambda names: st.tuples(*(st.builds(Held, st.just(name), st.sampled_from(STATES)) for name in names))
+    ),
+    attributes=st.fixed_dictionaries(
+        {
+            "ssl_mode": st.sampled_from(["full", "strict", "full", "strict", "flexible"]),
+            "ssl_automatic_mode": st.sampled_from(["custom", "auto"]),
+            "kex_enabled": st.booleans(),
+            "compliance_modes": st.sampled_from([[], ["fips"]]),
+            "pqe_value": st.sampled_from(["supported", "off"]),
+            "aop_enabled": st.booleans(),
+            "global_aop_enabled": st.booleans(),
+        }
+    ),
+    site=st.sampled_from(
+        [
+            {},
+            {},
+            {},
+            {"cache_status": "HIT"},
+            {"dark_while": {"aop_enabled": True}},
+            {"dark_while": {"kex_enabled": True}},
+        ]
+    ),
+    emulator=st.fixed_dictionaries(
+        {
+            "deployment_delay": st.sampled_from([0, 2, 30]),
+            "list_lag": st.sampled_from([0, 5, 40]),
+            "deletion_delay": st.sampled_from([0, 3]),
+            "edge_delay": st.sampled_from([0, 8]),
+        }
+    ),
+)
+
+wishes = st.fixed_dictionaries(
+    {
+        "auto_origin_tls_kex": st.sampled_from([True, False, None]),
+        "client_auth_enabled": st.sampled_from([True, True, False, None]),
+        "ssl_mode": st.sampled_from([None, None, "full", "strict"]),
+        "compliance_modes": st.none() | st.lists(st.sampled_from(COMPLIANCE_MODES), unique=True),
+        "origin_pqe": st.sampled_from([None, "preferred"]),
+        "global_client_auth_enabled": st.sampled_from([None, True, False]),
+        "exclusive": st.sampled_from([None, None, True, False]),
+        "certificate": st.sampled_from(["first", "first", None]),
+        "verifies": st.sampled_from([True, True, False]),
+    }
+)
+
+troubles = st.builds(
+    Trouble,
+    kind=st.sampled_from(["refused", "error", "drop", "timeout", "interrupt", "kill"]),
+    at=st.integers(3, 24),
+    after_work=st.booleans(),
+    lasting=st.booleans(),
+    forever=st.sampled_from([False, False, True]),
+).filter(lambda trouble: not (trouble.kind == "refused" and trouble.after_work))
+
+
+def options_of(wish: dict[str, Any]) -> dict[str, Any]:
+    certificate = CERTIFICATES[wish["certificate"]] if wish["certificate"] else None
+    return {
+        **{name: value for name, value in wish.items() if name not in ("certificate", "verifies")},
+        **({} if wish["verifies"] else {"verify_urls": []}),
+        **({"certificate": certificate.pem, "private_key": certificate.key_pem} if certificate else {}),
+    }
+
+
+def outcome(lab: Lab, options: dict[str, Any]) -> str:
+    """The message of a run, and nothing where it succeeded."""
+    try:
+        lab.harden(**options)
+    except CloudflareError as error:
+        return str(error) or "failed"
+    return ""
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(starts, wishes, troubles)
+def test_whatever_happens(lab: Lab, start: Start, wish: dict[str, Any], trouble: Trouble) -> None:
+    options = options_of(wish)
+    start.make(lab)
+    clean = outcome(lab, options)
+    clean_state = lab.look_by_fingerprint()
+
+    start.make(lab)
+    began_dark = not lab.works()
+    before, useless = lab.look(), lab.useless()
+    lab.trouble.append(replace(trouble))
+    try:
+        lab.harden(**options)
+    except (CloudflareError, TaskTimeout, KeyboardInterrupt) as error:
+        note(f"{type(error).__name__}: {error}")
+        event("failed" if lab.trouble[0].hit else "refused")
+        check_end(lab, before, useless, error)
+    except Killed:
+        event("killed")
+    assert began_dark or lab.never_dark()
+
+    lab.trouble.clear()
+    lab.emulator.advance(100)
+    again = outcome(lab, options)
+    note(f"Clean: {clean}. Again: {again}")
+    assert began_dark or lab.never_dark()
+    if not clean:
+        assert not again
+        state = lab.look_by_fingerprint()
+        kept = state.pop("certificates")
+        # What was pending then may be settled by now, and removed
+        assert set(kept) <= set(clean_state.pop("certificates"))
+        assert state == clean_state
+        if wish["certificate"]:
+            assert CERTIFICATES[wish["certificate"]].fingerprint in kept
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_the_certificates_are_what_they_are_called(lab: Lab, name: str) -> None:
+    assert lab.is_useless(lab.upload(CERTIFICATES[name]).id) == (name == "expired")
