@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _client_auth
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client
-from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError, InputError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import Posture, clean
 from ansible_collections.originsec.cloudflare.plugins.modules import (
     auto_origin_tls_kex,
     origin_pqe,
@@ -24,10 +25,7 @@ from ansible_collections.originsec.cloudflare.plugins.modules import (
 )
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import (
     KINDS,
-    Posture,
-    PostureError,
     audit,
-    clean,
     fleet,
     kinds_of,
     unreadable,
@@ -60,7 +58,7 @@ def result(*certificates: dict[str, Any], enabled: bool = True, **changes: Any) 
 
 
 def drift(found: dict[str, Any], **variables: Any) -> list[tuple[str, str, str]]:
-    row = audit("shop.example", found, Posture.from_variables(variables))
+    row = audit("shop.example", found, Posture.from_options({"exclusive": False, **variables}, "zone_hardening_"))
     assert row["status"] == ("drift" if row["drift"] else "compliant")
     return [(one["kind"], one["found"], one["wanted"]) for one in row["drift"]]
 
@@ -74,7 +72,7 @@ def test_what_is_not_wanted_is_left_alone() -> None:
     for nothing in (None, ""):
         names = ("required_ssl_modes", "auto_origin_tls_kex", "compliance_modes", "origin_pqe", "client_auth_enabled")
         assert drift(found, **dict.fromkeys((*names, "certificate", "exclusive", "min_days_remaining"), nothing)) == []
-    assert Posture.from_variables({}).in_words() == {}
+    assert Posture.from_options({}).in_words() == {}
 
 
 MODES = ["full", "strict", "origin_pull"]
@@ -102,7 +100,7 @@ MODES = ["full", "strict", "origin_pull"]
     ],
 )
 def test_settings(changes: dict[str, Any], variables: dict[str, Any], expected: tuple[str, str] | None) -> None:
-    names = {"required_ssl_modes": "ssl_mode"}
+    names = {"required_ssl_modes": "ssl_mode", "client_auth_enabled": "client_auth"}
     (name,) = variables
     assert drift(result(**changes), **variables) == ([(names.get(name, name), *expected)] if expected else [])
 
@@ -117,10 +115,10 @@ def test_the_edge_has_to_present_a_certificate_where_one_is_wanted() -> None:
         ("certificate", "none is active, one is pending_deployment", "an active one")
     ]
     assert drift(pending, certificate=OURS.pem)[0][2] == short(OURS)
-    assert kinds(pending, client_auth_enabled=False) == ["client_auth_enabled"]
+    assert kinds(pending, client_auth_enabled=False) == ["client_auth"]
     nothing = result()
     nothing["origin_tls"]["client_auth"].update(certificates=[], active_certificate=None, enabled=False)
-    assert kinds(nothing, client_auth_enabled=True) == ["client_auth_enabled", "certificate"]
+    assert kinds(nothing, client_auth_enabled=True) == ["client_auth", "certificate"]
 
 
 def test_the_edge_has_to_present_the_wanted_certificate() -> None:
@@ -156,7 +154,7 @@ def test_the_wanted_certificate_is_known_however_it_is_written(mangled: str) -> 
 def test_other_certificates_have_to_go_where_the_wanted_one_is_exclusive() -> None:
     both = result(certificate(THEIRS, status="deployment_timed_out"), certificate(OURS))
     assert drift(both, certificate=OURS.pem, exclusive="yes") == [
-        ("other_certificates", f"CN=theirs ({short(THEIRS)})", "none")
+        ("superseded", f"CN=theirs ({short(THEIRS)})", "none")
     ]
     assert drift(both, certificate=OURS.pem, exclusive=False) == []
     assert drift(both, exclusive=True, client_auth_enabled=True) == [], "without a certificate, nothing is superseded"
@@ -179,7 +177,7 @@ def test_days_remaining(days: int | None, expected: tuple[str, str] | None) -> N
     found = result(certificate(days_remaining=days, expires_on="not a time"))
     wanted = [(*expected, "at least 30 days")] if expected else []
     assert drift(found, client_auth_enabled=True, min_days_remaining="30") == wanted
-    assert kinds(found, client_auth_enabled=False, min_days_remaining=30) == ["client_auth_enabled"]
+    assert kinds(found, client_auth_enabled=False, min_days_remaining=30) == ["client_auth"]
 
 
 def test_an_expired_certificate_is_drift_even_where_no_days_are_asked_for() -> None:
@@ -201,19 +199,19 @@ def test_a_certificate_that_cannot_be_parsed_is_drift() -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"min_days_remaining": "soon"}, "zone_hardening_min_days_remaining must be a whole number, not 'soon'."),
-        ({"auto_origin_tls_kex": "maybe"}, "zone_hardening_auto_origin_tls_kex must be a boolean, not 'maybe'."),
-        ({"certificate": "client.pem"}, "zone_hardening_certificate holds no certificate in PEM."),
+        ({"min_days_remaining": "soon"}, "zone_hardening_min_days_remaining must be a whole number"),
+        ({"auto_origin_tls_kex": "maybe"}, "zone_hardening_auto_origin_tls_kex must be a boolean"),
+        ({"certificate": "client.pem"}, "zone_hardening_certificate holds no certificate in PEM"),
         (
             {"certificate": "-----BEGIN CERTIFICATE-----\nnot base64\n-----END CERTIFICATE-----"},
-            "zone_hardening_certificate holds no certificate in PEM.",
+            "zone_hardening_certificate holds no certificate in PEM",
         ),
     ],
 )
 def test_what_cannot_be_wanted_is_refused(variables: dict[str, Any], message: str) -> None:
-    with pytest.raises(PostureError) as caught:
-        Posture.from_variables(variables)
-    assert str(caught.value) == message
+    with pytest.raises(InputError) as caught:
+        Posture.from_options(variables, "zone_hardening_")
+    assert str(caught.value).startswith(message)
 
 
 def test_a_zone_that_cannot_be_read_says_why() -> None:
@@ -273,11 +271,25 @@ def test_every_kind_of_drift_can_be_told_and_says_what_to_do() -> None:
         "client_auth_enabled": True,
         "certificate": THEIRS.pem,
         "exclusive": True,
+        "global_client_auth_enabled": False,
+        "hostnames": [{"hostname": "shop.example.com", "enabled": True}],
         "min_days_remaining": 30,
+    }
+    found["origin_tls"]["global_client_auth"] = True
+    expiring, expired = certificate(days_remaining=3), certificate(days_remaining=-1)
+    found["origin_tls"]["hostnames"] = {
+        "associations": [
+            {"hostname": "shop.example.com", "enabled": False, "certificate_id": "1", "status": "active"},
+            {"hostname": "www.example.com", "enabled": False, "certificate_id": "1", "status": "active"},
+            {"hostname": "a.example.com", "enabled": True, "certificate_id": "2", "status": "active"},
+            {"hostname": "b.example.com", "enabled": True, "certificate_id": "3", "status": "active"},
+        ],
+        "certificates": [{**expiring, "id": "1"}, {**expiring, "id": "2"}, {**expired, "id": "3"}],
     }
     told = kinds(found, **variables)
     assert told == [kind for kind in KINDS if kind not in ("unreadable", "certificate_expired")]
-    assert set(Posture.from_variables(variables).in_words()) == set(told)
+    only_found = {"hostname_off", "hostname_certificate_expired", "hostname_certificate_expiring"}
+    assert set(Posture.from_options(variables, "zone_hardening_").in_words()) == set(told) - only_found
     assert all(kind.title and kind.task and kind.advice.endswith(".") for kind in KINDS.values())
 
 
