@@ -12,6 +12,7 @@ The function never sees AnsibleModule, so that the same module can run in a proc
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -49,9 +50,21 @@ Run = Callable[[Params, Client, bool], Result]
 
 class _AnsibleModule(AnsibleModule):
     def _log_invocation(self) -> None:
+        self.params.update(encodable(self.params))
         # The system's log is the first to get the options.
         self.no_log_values.update(_texts_with_keys(self.params))
         super()._log_invocation()
+
+
+def encodable(params: Params) -> dict[str, Any]:
+    """The options with U+FFFD in place of what neither syslog nor every result can hold: of a file that is binary.
+
+    That is NUL, and bytes that Ansible's file lookup escaped as surrogates.
+    """
+    return {
+        name: re.sub("[\0\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+        for name, value in params.items()
+    }
 
 
 def _texts_with_keys(params: Params) -> set[str]:
@@ -109,7 +122,7 @@ class Module:
             return Response({"failed": True, **missing}, secrets=secrets, missing=True)
         except CloudflareError as error:
             failure = {"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts}
-            return Response(failure, secrets=secrets)
+            return Response(failure, error.warnings, secrets)
         return Response(result, warnings, secrets)
 
     def work(
@@ -136,7 +149,11 @@ class CloudflareModule(Module):
         # One from the environment, or stripped of white space, is news to Ansible.
         secrets.add(client.secret)
         waited = client.waited  # for the items before, which share the client
-        outcome = self.run(params, client, check_mode)
+        try:
+            outcome = self.run(params, client, check_mode)
+        except CloudflareError as error:
+            error.warnings = tuple(pacing(client.waited - waited))
+            raise
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}
         if diff and (outcome.before or outcome.after):
             result["diff"] = {"before": outcome.before, "after": outcome.after}

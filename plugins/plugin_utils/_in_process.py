@@ -37,7 +37,7 @@ from ansible.plugins.test import core as test_core
 from ansible.utils.display import Display
 
 from ..module_utils._client import Client
-from ..module_utils._module import Module, Params, Response
+from ..module_utils._module import Module, Params, Response, encodable
 from ..module_utils._options import api_options, make_client
 
 SWITCH = "originsec_cloudflare_in_process"
@@ -93,7 +93,7 @@ class InProcessAction(NormalAction):
         self._update_module_args(self._task.action, told, task_vars)
         options = json.loads(json.dumps(self._task.args, cls=_ENCODER))
         validation = ArgumentSpecValidator(self.module.argument_spec).validate(options)
-        params = {**options, **validation.validated_parameters}
+        params = encodable({**options, **validation.validated_parameters})
         if validation.error_messages:
             message = validation.errors.msg
             if isinstance(validation.errors[0], UnsupportedError):
