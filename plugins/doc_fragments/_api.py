@@ -53,14 +53,15 @@ options:
     type: path
   timeout:
     description:
-      - How many seconds to wait for a connection and for an answer, for each request.
+      - How many seconds to wait for a connection and for an answer, for each try of a request; at most V(600).
     type: int
     default: 30
   retries:
     description:
       - How often a request is repeated at most when the connection fails, Cloudflare is in trouble (HTTP status 5xx),
         another change is under way (409) or the rate limit is reached (429, after the time that Cloudflare demands).
-      - All tries of a request together take at most 600 seconds; a wait that would go on for longer is not begun.
+      - After 600 seconds no further try of a request begins, and none waits longer for a connection or an answer than
+        is left of them. A pause that would go on for longer is not begun.
       - V(0) makes each request once.
     type: int
     default: 5
@@ -72,7 +73,8 @@ notes:
     not read.
   - Cloudflare allows a user 1,200 requests per five minutes, and blocks every call for five minutes after that. Once
     only a tenth is left, tasks therefore wait until the count starts anew, and say so in a warning. All forks, jobs and
-    machines go by Cloudflare's own count, so nothing has to be configured.
+    machines go by Cloudflare's own count, so nothing has to be configured. A task waits after its last request, too,
+    since the next task, which may run elsewhere, cannot know how little is left before it has made a request.
 seealso:
   - name: Cloudflare API
     description: Reference of the API.

@@ -268,15 +268,17 @@ class InventoryModule(InventoryPlugin):
         key = f"{self.get_cache_key(path)}_{filters.key(client)}"
         zones: list[Zone] | None = self.cache.get(key) if caching and cache else None
         if zones is None:
-            # By id, because a zone that is added meanwhile moves another one to the next page.
-            listed = {
-                zone["id"]: zone for query in filters.queries() for zone in map(_zone, client.pages("zones", query))
-            }
+            try:
+                # By id, because a zone that is added meanwhile moves another one to the next page.
+                listed = {
+                    zone["id"]: zone for query in filters.queries() for zone in map(_zone, client.pages("zones", query))
+                }
+            finally:
+                for warning in pacing(client.waited):
+                    self._warn(warning)
             zones = [zone for zone in listed.values() if filters.let_through(zone)]
         if caching:
             self.cache[key] = zones
-        for warning in pacing(client.waited):
-            self._warn(warning)
         missing = sorted(filters.names - {zone["name"] for zone in zones})
         if missing or not zones:
             named = f" {', '.join(missing)}" if missing else ""

@@ -15,14 +15,16 @@ import base64
 import binascii
 import contextlib
 import datetime
+import functools
 import ipaddress
 import re
 import traceback
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ._errors import InputError, MissingLibraryError
-from ._pem import CERTIFICATE_LABELS, pem_blocks, wrapped
+from ._pem import CERTIFICATE_LABELS, LONGEST, other_kind, pem_blocks, wrapped
 
 CRYPTOGRAPHY_IMPORT_ERROR: str | None = None
 try:
@@ -40,6 +42,8 @@ try:
     )
 except ImportError:
     CRYPTOGRAPHY_IMPORT_ERROR = traceback.format_exc()
+
+_Extension = TypeVar("_Extension", bound="x509.ExtensionType")
 
 _MINIMUM = 42  # the first with certificate times in UTC
 
@@ -81,6 +85,19 @@ class ClientCertificate:
         return f"ClientCertificate({self.fingerprint})"  # never the key
 
 
+@dataclass(frozen=True)
+class _Certificate:
+    """A certificate that was parsed. facts: of its description, what time does not change."""
+
+    x509: x509.Certificate
+    facts: Mapping[str, Any]
+
+    def description(self) -> dict[str, Any]:
+        remaining = self.x509.not_valid_after_utc - _now()
+        # timedelta floors days, also below zero
+        return {**self.facts, "days_remaining": remaining.days, "expired": remaining <= datetime.timedelta(0)}
+
+
 def require_cryptography() -> None:
     if CRYPTOGRAPHY_IMPORT_ERROR or int(cryptography.__version__.partition(".")[0]) < _MINIMUM:
         raise MissingLibraryError(f"cryptography >= {_MINIMUM}", CRYPTOGRAPHY_IMPORT_ERROR)
@@ -94,6 +111,7 @@ def load_certificate(text: str) -> ClientCertificate:
 
 def load_client_certificate(text: str, private_key: str, passphrase: str | None) -> ClientCertificate:
     """The certificate with its key, ready to be uploaded; raises InputError for what Cloudflare or origins refuse."""
+    _refuse_swapped(text, private_key)
     certificates = _certificates(text)
     warnings: list[str] = []
     leaf, chain = _leaf_and_chain(certificates, None)
@@ -108,22 +126,17 @@ def load_client_certificate(text: str, private_key: str, passphrase: str | None)
         key_pem = _unknown_key(private_key)
         warnings.append(
             f"cryptography {cryptography.__version__} does not know the algorithm of the certificate's key "
-            f"({_key_type(leaf)}), so it was not checked that the private key belongs to it; a newer one does."
+            f"({leaf.facts['key_type']}), so it was not checked that the private key belongs to it; a newer one does."
         )
     _check_leaf(leaf)
-    if not _allows_client_authentication(leaf):
-        warnings.append(
-            "The certificate has an extended key usage without clientAuth: origins will refuse it. "
-            "Have it issued with extendedKeyUsage=clientAuth."
-        )
-    return _client_certificate(leaf, chain, key_pem, tuple(warnings))
+    return _client_certificate(leaf, chain, key_pem, (*warnings, *_objections(leaf)))
 
 
 def load_leaf(text: str) -> ClientCertificate:
     """The certificate without its key, for a plan; raises InputError for what Cloudflare or origins refuse."""
     leaf, chain = _leaf_and_chain(_certificates(text), None)
     _check_leaf(leaf)
-    return _client_certificate(leaf, chain)
+    return _client_certificate(leaf, chain, None, tuple(_objections(leaf)))
 
 
 def load_authorities(text: str) -> tuple[list[dict[str, Any]], list[str]]:
@@ -133,18 +146,18 @@ def load_authorities(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     """
     if any(label.endswith("PRIVATE KEY") for label, _pem in pem_blocks(text)):
         raise InputError("ca holds a private key, which has no business on an origin: give certificates only.")
-    certificates = list(dict.fromkeys(_certificates(text, "ca")))
+    certificates = list({one.facts["fingerprint_sha256"]: one for one in _certificates(text, "ca")}.values())
     warnings: list[str] = []
-    subjects = {one.subject for one in certificates}
+    subjects = {one.x509.subject for one in certificates}
     for one in certificates:
-        name = _name(one.subject)
-        if one.issuer not in subjects:
+        name, issuer = one.facts["subject"], one.facts["issuer"]
+        if one.x509.issuer not in subjects:
             raise InputError(
-                f"ca has '{name}' without its issuer '{_name(one.issuer)}': nginx and HAProxy would trust nothing that "
-                "it issued. Add the issuer, up to the authority that signed itself."
+                f"ca has '{name}' without its issuer '{issuer}': nginx and HAProxy would trust nothing that it issued. "
+                "Add the issuer, up to the authority that signed itself."
             )
-        if one.not_valid_after_utc <= _now():
-            warnings.append(f"ca: '{name}' expired on {_time(one.not_valid_after_utc)}; nobody gets in with it.")
+        if one.x509.not_valid_after_utc <= _now():
+            warnings.append(f"ca: '{name}' expired on {_time(one.x509.not_valid_after_utc)}; nobody gets in with it.")
         if not _allows_client_authentication(one):
             warnings.append(
                 f"ca: '{name}' has an extended key usage without clientAuth: origins refuse it as a client "
@@ -157,7 +170,7 @@ def load_authorities(text: str) -> tuple[list[dict[str, Any]], list[str]]:
             f"ca holds {len(certificates)} certificates, whose names the origin sends in each handshake: give those "
             "only that the edge's certificates are of."
         )
-    return [_description(one) for one in certificates], warnings
+    return [one.description() for one in certificates], warnings
 
 
 _MANY = 20
@@ -169,7 +182,7 @@ def describe(pem: Any) -> dict[str, Any]:
         leaf, _chain = _leaf_and_chain(_certificates(pem if isinstance(pem, str) else ""), None)
     except InputError:
         return {**dict.fromkeys(_DESCRIPTION), "certificate": pem if isinstance(pem, str) else None}
-    return _description(leaf)
+    return leaf.description()
 
 
 _DESCRIPTION = (
@@ -190,7 +203,7 @@ def describe_server(pem: str, server_name: str) -> dict[str, Any]:
         certificate = _certificates(pem)[0]
     except InputError:
         return dict.fromkeys((*_SERVER, "names", "matches_server_name"))
-    description, names = _description(certificate), _server_names(certificate)
+    description, names = certificate.description(), _server_names(certificate.x509)
     return {
         **{key: description[key] for key in _SERVER},
         "names": names,
@@ -215,25 +228,52 @@ def _covers(name: str, server_name: str) -> bool:
         return name in (server_name, f"*.{server_name.partition('.')[2]}")
 
 
-def _certificates(text: str, option: str = "certificate") -> list[x509.Certificate]:
+def _certificates(text: str, option: str = "certificate") -> list[_Certificate]:
     """option: what it is called where it cannot be read."""
     require_cryptography()
-    blocks = pem_blocks(text)
-    found = [pem for label, pem in blocks if label in CERTIFICATE_LABELS]
+    found = [pem for label, pem in _blocks(text, option) if label in CERTIFICATE_LABELS]
     if not found:
-        others = ", ".join(sorted({label for label, _pem in blocks}))
-        raise InputError(
-            f"{option} holds no certificate in PEM ('-----BEGIN CERTIFICATE-----')"
-            + (f", but {others}." if others else ".")
-            + " It takes the text, not the path: for a file use lookup('ansible.builtin.file', path)."
-        )
+        raise InputError(_no_pem(text, option, "CERTIFICATE"))
     try:
-        certificates = [x509.load_der_x509_certificate(_decoded(pem)) for pem in found]
-        for certificate in certificates:
-            _description(certificate)  # cryptography parses names and dates only when asked for
+        return [_parsed(_decoded(pem)) for pem in found]
     except _UNREADABLE as error:
         raise InputError(f"{option} cannot be parsed: {error}. Was it copied whole?") from error
-    return certificates
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(der: bytes) -> _Certificate:
+    """The certificate; the same one comes again in every list of a zone's certificates, and is parsed once."""
+    certificate = x509.load_der_x509_certificate(der)
+    return _Certificate(certificate, _facts(certificate))  # names and dates are parsed only when asked for
+
+
+def _blocks(text: str, option: str) -> list[tuple[str, str]]:
+    if len(text) > LONGEST:
+        raise InputError(
+            f"{option} is {len(text)} characters long, and what is longer than {LONGEST} is not looked at: give the "
+            "PEM of one certificate with its chain, and of one private key."
+        )
+    return pem_blocks(text)
+
+
+def _no_pem(text: str, option: str, label: str) -> str:
+    kind = other_kind(text, option)
+    return f"{option} holds no {label.lower()} in PEM ('-----BEGIN {label}-----'). " + (
+        f"It is {kind}."
+        if kind
+        else "It takes the text, not the path: for a file use lookup('ansible.builtin.file', path)."
+    )
+
+
+def _refuse_swapped(certificate: str, private_key: str) -> None:
+    labels = [
+        {label for label, _pem in _blocks(*given)}
+        for given in ((certificate, "certificate"), (private_key, "private_key"))
+    ]
+    keys = [any(label.endswith("PRIVATE KEY") for label in one) for one in labels]
+    certificates = [bool(one.intersection(CERTIFICATE_LABELS)) for one in labels]
+    if (keys, certificates) == ([True, False], [False, True]):
+        raise InputError("certificate holds a private key, and private_key a certificate: exchange them.")
 
 
 def _decoded(pem: str) -> bytes:
@@ -244,10 +284,10 @@ def _decoded(pem: str) -> bytes:
 
 
 def _leaf_and_chain(
-    certificates: list[x509.Certificate], public_key: bytes | None
-) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    certificates: list[_Certificate], public_key: bytes | None
+) -> tuple[_Certificate, list[_Certificate]]:
     """The certificate that the key belongs to, else the first that is not an authority's, else the first."""
-    leaves = [one for one in certificates if not _is_authority(one)] or certificates
+    leaves = [one for one in certificates if not _is_authority(one.x509)] or certificates
     if public_key:
         leaves = [one for one in certificates if _public_key(one) == public_key]
         if not leaves:
@@ -256,48 +296,89 @@ def _leaf_and_chain(
 
 
 def _client_certificate(
-    leaf: x509.Certificate,
-    chain: list[x509.Certificate],
+    leaf: _Certificate,
+    chain: list[_Certificate],
     private_key: str | None = None,
     warnings: tuple[str, ...] = (),
 ) -> ClientCertificate:
-    description = _description(leaf)
-    pem = "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in (leaf, *chain))
+    description = leaf.description()
+    pem = "".join(one.facts["certificate"] for one in (leaf, *chain))
     return ClientCertificate(pem, description["fingerprint_sha256"], description, private_key, warnings)
 
 
-def _check_leaf(leaf: x509.Certificate) -> None:
-    name = _name(leaf.subject)
-    if _is_authority(leaf):
+def _check_leaf(leaf: _Certificate) -> None:
+    name = leaf.facts["subject"]
+    if _is_authority(leaf.x509):
         raise InputError(
             f"certificate ({name}) is that of a certificate authority (CA:TRUE); Cloudflare accepts a leaf only. "
             "Give the client certificate that the authority issued."
         )
     now = _now()
-    if leaf.not_valid_after_utc <= now:
+    if leaf.x509.not_valid_after_utc <= now:
         raise InputError(
-            f"certificate ({name}) expired on {_time(leaf.not_valid_after_utc)}: origins would refuse it. Renew it."
+            f"certificate ({name}) expired on {leaf.facts['not_after']}: origins would refuse it. Renew it."
         )
-    if leaf.not_valid_before_utc > now:
+    if leaf.x509.not_valid_before_utc > now:
         raise InputError(
-            f"certificate ({name}) is not valid before {_time(leaf.not_valid_before_utc)}, and it is {_time(now)} "
+            f"certificate ({name}) is not valid before {leaf.facts['not_before']}, and it is {_time(now)} "
             "here: origins would refuse it until then."
         )
 
 
+def _objections(leaf: _Certificate) -> Iterator[str]:
+    """Why origins, which are stricter than Cloudflare, refuse it; each a sentence with what to do."""
+    if not _allows_client_authentication(leaf):
+        yield (
+            "The certificate has an extended key usage without clientAuth: origins will refuse it. "
+            "Have it issued with extendedKeyUsage=clientAuth."
+        )
+    usage = _extension(leaf.x509, x509.KeyUsage)
+    if usage and not usage.digital_signature:
+        yield (
+            "The certificate has a key usage without digitalSignature, which client authentication needs: origins will "
+            "refuse it. Have it issued with keyUsage=digitalSignature."
+        )
+    if leaf.facts["key_type"] == "rsa" and (leaf.facts["key_size"] or 0) < _SHORTEST_RSA:
+        yield (
+            f"The certificate's RSA key has {leaf.facts['key_size']} bits: origins with today's defaults refuse less "
+            f"than {_SHORTEST_RSA}. Have one issued for a longer key, or for one of ECDSA."
+        )
+    hashed = _signature_hash(leaf.x509)
+    if hashed in ("md5", "sha1"):
+        yield (
+            f"The certificate is signed with {hashed.upper()}: origins with today's defaults refuse it. Have it issued "
+            "with SHA-256."
+        )
+
+
+_SHORTEST_RSA = 2048
+
+
+def _allows_client_authentication(certificate: _Certificate) -> bool:
+    usages = _extension(certificate.x509, x509.ExtendedKeyUsage)
+    allowing = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    return not usages or bool(allowing.intersection(usages))
+
+
+def _signature_hash(certificate: x509.Certificate) -> str:
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except _UNREADABLE:
+        return ""
+    return algorithm.name if algorithm else ""
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    """None also where it cannot be parsed, which is for Cloudflare to judge."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, *_UNREADABLE):
+        return None
+
+
 def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, *_UNREADABLE):
-        return False  # an extension that cannot be parsed is for Cloudflare to judge
-
-
-def _allows_client_authentication(certificate: x509.Certificate) -> bool:
-    try:
-        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, *_UNREADABLE):
-        return True
-    return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
+    constraints = _extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def _load_key(text: str, passphrase: str | None) -> Any:
@@ -332,21 +413,12 @@ def _unknown_key(text: str) -> str:
 
 
 def _key_block(text: str) -> str:
-    blocks = pem_blocks(text)
-    keys = [pem for label, pem in blocks if label.endswith("PRIVATE KEY")]
-    if len(keys) == 1 and "OPENSSH" not in keys[0]:
-        return _seed_only(keys[0])
-    labels = {label for label, _pem in blocks}
+    keys = [pem for label, pem in _blocks(text, "private_key") if label.endswith("PRIVATE KEY")]
     if len(keys) > 1:
         raise InputError("private_key holds more than one private key: give the one of the certificate.")
-    if keys:
-        raise InputError("private_key is in OpenSSH's format: convert it to PEM with 'ssh-keygen -p -m PKCS8 -f FILE'.")
-    if any(label.endswith("PUBLIC KEY") for label in labels):
-        raise InputError("private_key holds a public key: give the private one.")
-    raise InputError(
-        "private_key holds no private key in PEM ('-----BEGIN PRIVATE KEY-----'). "
-        "It takes the text, not the path: for a file use lookup('ansible.builtin.file', path)."
-    )
+    if not keys or "OPENSSH" in keys[0]:
+        raise InputError(_no_pem(text, "private_key", "PRIVATE KEY"))
+    return _seed_only(keys[0])
 
 
 def _seed_only(pem: str) -> str:
@@ -367,10 +439,10 @@ def _seed_only(pem: str) -> str:
     return wrapped("PRIVATE KEY", base64.b64encode(der).decode())
 
 
-def _public_key(certificate: x509.Certificate) -> bytes | None:
+def _public_key(certificate: _Certificate) -> bytes | None:
     """The certificate's SubjectPublicKeyInfo, or None where cryptography does not know its algorithm."""
     try:
-        return _spki(certificate.public_key())
+        return _spki(certificate.x509.public_key())
     except _UNREADABLE:
         return None
 
@@ -404,28 +476,22 @@ def _key_size(certificate: x509.Certificate) -> int | None:
     return key.key_size if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) else None
 
 
-def _description(certificate: x509.Certificate) -> dict[str, Any]:
-    not_after = certificate.not_valid_after_utc
-    remaining = not_after - _now()
+def _facts(certificate: x509.Certificate) -> dict[str, Any]:
     algorithm = certificate.signature_algorithm_oid
     return {
         "fingerprint_sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-        "subject": _name(certificate.subject),
-        "issuer": _name(certificate.issuer),
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
         "serial_number": str(certificate.serial_number),
         "signature": _KEY_TYPES.get(algorithm.dotted_string, algorithm._name),
         "not_before": _time(certificate.not_valid_before_utc),
-        "not_after": _time(not_after),
-        "days_remaining": remaining.days,  # timedelta floors, also below zero
-        "expired": remaining <= datetime.timedelta(0),
+        "not_after": _time(certificate.not_valid_after_utc),
+        "days_remaining": None,  # in this order in results
+        "expired": None,
         "key_type": _key_type(certificate),
         "key_size": _key_size(certificate),
         "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
     }
-
-
-def _name(name: x509.Name) -> str:
-    return name.rfc4514_string()
 
 
 def _time(time: datetime.datetime) -> str:

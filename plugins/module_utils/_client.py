@@ -12,8 +12,11 @@ Source: https://developers.cloudflare.com/api/
 from __future__ import annotations
 
 import json
+import math
+import os
 import random
 import re
+import ssl
 import time
 import traceback
 import warnings
@@ -21,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._errors import ConnectionFailedError, InputError, ResponseError, advice, error_type
+from ._errors import ConnectionFailedError, InputError, ResponseError, advice, error_type, token_page
 
 REQUESTS_IMPORT_ERROR: str | None = None
 try:
@@ -52,8 +55,11 @@ _HIDDEN = "********"
 
 _BACKOFF_SECONDS = 0.5
 _LONGEST_BLOCK_SECONDS = 300
-_DEADLINE_SECONDS = 2 * _LONGEST_BLOCK_SECONDS
-"""For one call with all its repetitions: a whole block, and as much again for what comes before and after it."""
+DEADLINE_SECONDS = 2 * _LONGEST_BLOCK_SECONDS
+"""For one call with all its repetitions: a whole block, and as much again for what comes before and after it.
+
+No try begins later, nor waits longer for a connection or an answer than is left of it.
+"""
 
 _QUOTA = 1200
 _RESERVE = 0.1
@@ -139,9 +145,10 @@ class Client:
     ) -> dict[str, Any]:
         """The envelope of a response that says success, after as many tries as it takes and is allowed."""
         what = f"{method} {self.base_url}/{path}"
-        retry, give_up_at = _retry_policy(self.retries), time.monotonic() + _DEADLINE_SECONDS
+        retry, give_up_at = _retry_policy(self.retries), time.monotonic() + DEADLINE_SECONDS
         while True:
-            response = self._try(method, path, body, query)
+            timeout = min(self._timeout, max(1, math.ceil(give_up_at - time.monotonic())))
+            response = self._try(method, path, body, query, timeout)
             again = _once_more(retry, method, response)
             tries = len(retry.history) + 1
             tried = f"tried {tries} times" if tries > 1 else ""
@@ -151,7 +158,7 @@ class Client:
             if time.monotonic() + pause > give_up_at:
                 tried = (
                     f"given up after try {tries}: the next one, in {pause:.0f} seconds, would be past the deadline of "
-                    f"{_DEADLINE_SECONDS} seconds for one call"
+                    f"{DEADLINE_SECONDS} seconds for one call"
                 )
                 break
             if not isinstance(response, Exception) and response.status_code == 429:
@@ -162,7 +169,7 @@ class Client:
         if isinstance(response, Exception):
             cause = _cause(response)
             failure = ConnectionFailedError(
-                f"{what} failed{f' ({tried})' if tried else ''}: {self._reason(response, cause)}"
+                f"{what} failed{f' ({tried})' if tried else ''}: {self._reason(response, cause, timeout)}"
             )
             failure.may_be_done = not isinstance(cause, (ConnectTimeoutError, ProxyError))
             raise failure from response
@@ -171,7 +178,7 @@ class Client:
         return _checked(what, response, tried, self.secret, str((body or {}).get("private_key") or ""))
 
     def _try(
-        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None, timeout: int
     ) -> requests.Response | Exception:
         """One request, and what came of it: a response, read to its end, or the failure."""
         try:
@@ -183,7 +190,7 @@ class Client:
                     f"{self.base_url}/{path}",
                     params=query,
                     json=body,
-                    timeout=self._timeout,
+                    timeout=timeout,
                     # Given with the request, since REQUESTS_CA_BUNDLE overrides the session's
                     verify=self.verify,
                     # A redirect would take the credentials elsewhere
@@ -197,7 +204,10 @@ class Client:
         """Wait for the quota's reset when little of it is left: past it, every call of the user is blocked.
 
         The server counts for all forks, slices and machines, so that nothing has to be shared among them. The wait
-        comes after a response, and not before a request, because the next request may be that of another task.
+        comes after a response, and not before a request, because the next request may be that of another task, whose
+        client is a new one, perhaps on another machine, that knows nothing of this. A fleet is made of such tasks: were
+        it left to each client to wait before its second request, those that make a single one would never wait, and use
+        the reserve up. So the last task of a play waits, too, as nobody can tell that it is the last.
         """
         pause = _seconds_to_reset(response)
         # A 429 is a block, which was waited for as far as retries allow.
@@ -205,8 +215,16 @@ class Client:
             time.sleep(pause)
             self.waited += pause
 
-    def _reason(self, error: Exception, cause: Exception) -> str:
-        """Why there was no response, and what to do."""
+    def _reason(self, error: Exception, cause: Exception, timeout: int) -> str:
+        """Why there was no response, and what to do; timeout: seconds that were waited for one."""
+        unusable = _unusable_bundle() if self.verify is True and self._session.trust_env else ""
+        if unusable:
+            return unusable
+        if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
+            return (
+                "the environment names a SOCKS proxy (HTTPS_PROXY, ALL_PROXY), for which the Python library PySocks is "
+                "missing on the host where the task runs: install requests[socks], or name an HTTP proxy."
+            )
         if isinstance(error, requests.exceptions.SSLError):
             return (
                 f"{cause}. The server's certificate was not accepted: if this is your own proxy or gateway, "
@@ -215,8 +233,25 @@ class Client:
         if isinstance(error, requests.exceptions.ProxyError):
             return f"{cause}. This went through the proxy that the environment names (HTTPS_PROXY, NO_PROXY)."
         if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
-            return f"no answer within {self._timeout} seconds. Raise timeout if the network is slow."
+            return f"no answer within {timeout} seconds. Raise timeout if the network is slow."
         return f"{cause}. Is the network, or a proxy (HTTPS_PROXY), in order, and api_base_url right?"
+
+
+def _unusable_bundle() -> str:
+    """What is wrong with the file of authorities that the environment names, if requests cannot use it."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(variable)
+        if path:
+            try:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
+            except OSError as error:
+                return (
+                    f"the environment variable {variable} names {path}, which cannot be read as certificates in PEM on "
+                    f"the host where the task runs ({error}). Correct or unset it, or set ca_path."
+                )
+            return ""  # the first that is set is the one that counts
+    return ""
 
 
 def _check_proxy(url: str) -> None:
@@ -324,7 +359,8 @@ def _checked(what: str, response: requests.Response, tried: str, secret: str, ke
     ray = response.headers.get("CF-Ray")
     where = ", ".join(filter(None, (f"HTTP {response.status_code}", f"cf-ray {ray}" if ray else "", tried)))
     request = response.request
-    what_to_do = advice(response.status_code, codes, str(request.method), str(request.path_url))
+    page = token_page(secret)
+    what_to_do = advice(response.status_code, codes, str(request.method), str(request.path_url), page)
     message = f"{what}: {told} [{where}]. {what_to_do}".rstrip()
     kind = error_type(response.status_code, codes)
     error = kind(message, status=response.status_code, codes=codes, messages=messages, ray=ray)

@@ -169,7 +169,7 @@ class Wanted:
     def from_options(cls, params: Mapping[str, Any]) -> Wanted:
         """What origin_tls_client_auth is asked for; raises InputError for all that can be judged offline."""
         require_cryptography()
-        certificate, private_key = params["certificate"] or "", params["private_key"] or ""
+        certificate, private_key = (_not_blank(params[option]) for option in ("certificate", "private_key"))
         certificate_id = checked_id(params["certificate_id"])
         if params["wait_timeout"] < 0:
             raise InputError(f"wait_timeout must not be negative, as {params['wait_timeout']} is.")
@@ -183,14 +183,19 @@ class Wanted:
         if certificate_id:
             raise InputError("certificate_id names what is to be removed, with state: absent; here give certificate.")
         if not certificate:
-            for option in ("private_key", "exclusive"):
-                if params[option]:
-                    raise InputError(f"{option} needs certificate beside it.")
+            for option, given in (("private_key", private_key), ("exclusive", params["exclusive"])):
+                if given:
+                    raise InputError(
+                        f"{option} needs certificate beside it, which is {_how_missing(params, 'certificate')}."
+                    )
             if params["enabled"] is None:
                 raise InputError("There is nothing to manage: give certificate with private_key, or enabled, or both.")
             return cls(enabled=params["enabled"])
         if not private_key:
-            raise InputError("certificate needs private_key beside it, since Cloudflare has to present it.")
+            raise InputError(
+                "certificate needs private_key beside it, since Cloudflare has to present it, and private_key is "
+                f"{_how_missing(params, 'private_key')}."
+            )
         return cls(
             certificate=load_client_certificate(certificate, private_key, params["private_key_passphrase"]),
             enabled=params["enabled"],
@@ -199,11 +204,21 @@ class Wanted:
         )
 
 
+def _not_blank(text: str | None) -> str:
+    return text if text and text.strip() else ""
+
+
+def _how_missing(params: Mapping[str, Any], option: str) -> str:
+    """An option that somebody gave may be the text of a file, and a blank one counts as not given."""
+    return "not given" if params[option] is None else "blank (is the file that it comes from empty?)"
+
+
 def _certificate_to_remove(certificate: str, certificate_id: str | None, exclusive: bool) -> ClientCertificate | None:
     if exclusive:
         raise InputError("exclusive goes with state: present; with absent, name each certificate that is to go.")
     if bool(certificate) == bool(certificate_id):
-        raise InputError("state: absent needs exactly one of certificate and certificate_id.")
+        both = "which are both given" if certificate else "which are both blank or not given"
+        raise InputError(f"state: absent needs exactly one of certificate and certificate_id, {both}.")
     return load_certificate(certificate) if certificate else None
 
 

@@ -196,7 +196,7 @@ class ClientAuthCalls:
                     f"Certificate {record.id} is '{record.status}', not active, after {self.wait_timeout} seconds "
                     "(wait_timeout). What was active before still is. Run again to go on waiting."
                 )
-            time_is_over = not patience.pause()
+            time_is_over = not patience.pause() or patience.left <= 0
             found = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
             record = replace(found, uploaded_here=record.uploaded_here, listed=record.listed)
         return record

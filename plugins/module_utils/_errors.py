@@ -21,7 +21,7 @@ class CloudflareError(Exception):
     status: of the HTTP answer, None where there was none. codes and messages: of the answer's errors and their
     error chains, outermost first. ray: Cloudflare's name for the request. may_be_done: whether what was asked for may
     have been carried out nevertheless. done: what had been changed before, in words; facts: what of the return values
-    is known nevertheless.
+    is known nevertheless. warnings: what is to be said beside the message.
     """
 
     may_be_done = False
@@ -42,6 +42,7 @@ class CloudflareError(Exception):
         self.ray = ray
         self.done: tuple[str, ...] = ()
         self.facts: Mapping[str, Any] = {}
+        self.warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         message = super().__str__()
@@ -89,7 +90,7 @@ class MissingLibraryError(CloudflareError):
 
 _CHECK_ACCESS = (
     "The token is not valid, or its zone resources do not include this zone. "
-    "Compare it with My Profile > API Tokens: expired, rolled, restricted to other zones or other client addresses?"
+    "Compare it with {token_page}: expired, rolled, restricted to other zones or other client addresses?"
 )
 _NO_ROUTE = "Cloudflare knows no such object. The id of a zone goes into zone_id, its name into zone_name."
 
@@ -132,23 +133,33 @@ def error_type(status: int, codes: tuple[int, ...]) -> type[CloudflareError]:
     return CloudflareError
 
 
-def advice(status: int, codes: tuple[int, ...], method: str, path: str) -> str:
+def token_page(secret: str) -> str:
+    """Where Cloudflare's dashboard shows the token; one that an account owns, and no user, tells by its prefix."""
+    return "Manage Account > Account API Tokens" if secret.startswith("cfat_") else "My Profile > API Tokens"
+
+
+def advice(status: int, codes: tuple[int, ...], method: str, path: str, token_page: str) -> str:
     """What to do about an error; empty where nothing is known. path: of the request's URL."""
+    known = next((_WHAT_TO_DO[code] for code in reversed(codes) if code in _WHAT_TO_DO), "")
+    no_prefix = "/client/v4/" not in path
     if 10000 in codes:
-        return _permission(method, path)
-    for code in reversed(codes):
-        if code in _WHAT_TO_DO:
-            return _WHAT_TO_DO[code]
-    if status in _WHAT_TO_DO_BY_STATUS:
-        return _WHAT_TO_DO_BY_STATUS[status]
+        return _permission(method, path, token_page)
+    if no_prefix and known == _NO_ROUTE:
+        return f"{known} {_PREFIX}"
+    if known or status in _WHAT_TO_DO_BY_STATUS:
+        return (known or _WHAT_TO_DO_BY_STATUS[status]).format(token_page=token_page)
     if status >= 500:
         return "Cloudflare's side is in trouble (https://www.cloudflarestatus.com/): run again later."
     if not codes:
-        return "Does api_base_url point to the Cloudflare API, and not to a proxy or a web site?"
-    return ""
+        point = "Does api_base_url point to the Cloudflare API, and not to a proxy or a web site?"
+        return f"{point} {_PREFIX}" if no_prefix else point
+    return _PREFIX if no_prefix and status == 404 else ""
 
 
-def _permission(method: str, path: str) -> str:
+_PREFIX = "Does api_base_url end in /client/v4, as that of Cloudflare does?"
+
+
+def _permission(method: str, path: str, token_page: str) -> str:
     if "/origin_tls_client_auth" in path:
         group = "SSL and Certificates"
     elif "/settings/" in path or "/cache/" in path:
@@ -158,5 +169,5 @@ def _permission(method: str, path: str) -> str:
     access = "Read" if method == "GET" else "Write"
     return (
         f"The credentials lack the permission '{group} {access}', or are not valid here: "
-        "compare the token with My Profile > API Tokens."
+        f"compare the token with {token_page}."
     )

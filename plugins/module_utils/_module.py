@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -54,6 +55,7 @@ class _AnsibleModule(EarlyModule):
     """One that masks what it shows by our rules. options: the validated ones, with what was withheld from Ansible."""
 
     def look_at(self, options: dict[str, Any]) -> None:
+        options.update(encodable(options))
         self.secrets = Secrets(self.argument_spec, options, os.environ)
         self.withheld = withhold(self.argument_spec, options)
         # Two ways, of which ansible-core has one: the system's log is the first to get the options
@@ -73,6 +75,17 @@ class _AnsibleModule(EarlyModule):
     def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
         self.no_log_values.clear()  # which ansible-core < 2.22 would mask in the return values as well
         return self.secrets.hide({"invocation": {"module_args": self.params}, **result})
+
+
+def encodable(params: Params) -> dict[str, Any]:
+    """The options with U+FFFD in place of what neither syslog nor every result can hold: of a file that is binary.
+
+    That is NUL, and bytes that Ansible's file lookup escaped as surrogates.
+    """
+    return {
+        name: re.sub("[\0\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+        for name, value in params.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,8 @@ class Module:
             missing = {"msg": missing_required_lib(error.library), "exception": error.import_traceback}
             return Response({"failed": True, **missing}, missing=True)
         except CloudflareError as error:
-            return Response({"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts})
+            failure = {"failed": True, "msg": str(error), "changed": bool(error.done), **error.facts}
+            return Response(failure, error.warnings)
         return Response(result, warnings)
 
     def work(
@@ -146,7 +160,11 @@ class CloudflareModule(Module):
     ) -> tuple[Mapping[str, Any], Sequence[str]]:
         client = make_client(params)
         waited = client.waited  # for the items before, which share the client
-        outcome = self.run(params, client, check_mode)
+        try:
+            outcome = self.run(params, client, check_mode)
+        except CloudflareError as error:
+            error.warnings = tuple(pacing(client.waited - waited))
+            raise
         result = {"changed": outcome.changed, "zone_id": outcome.zone_id, **outcome.facts}
         if diff and (outcome.before or outcome.after):
             result["diff"] = {"before": outcome.before, "after": outcome.after}

@@ -16,6 +16,7 @@ import ipaddress
 import os
 import re
 import ssl
+import traceback
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from weakref import WeakKeyDictionary
 
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
-from ._client import REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client
+from ._client import DEADLINE_SECONDS, REQUESTS_IMPORT_ERROR, ApiKey, ApiToken, Client
 from ._errors import InputError, MissingLibraryError, NotFoundError, ResponseError
 from ._posture import texts
 from ._secrets import KEY_VARIABLES, TOKEN_VARIABLES
@@ -83,24 +84,28 @@ def make_client_without_zone(params: Mapping[str, Any]) -> Client:
     """The client for options that name no zone, which are those of an inventory; raises InputError like make_client."""
     if REQUESTS_IMPORT_ERROR:
         raise MissingLibraryError("requests, with urllib3 >= 1.26", REQUESTS_IMPORT_ERROR)
-    if not 1 <= params["timeout"] <= 3600:
-        raise InputError(f"timeout must be at least 1 second and at most 3600, not {params['timeout']}.")
+    if not 1 <= params["timeout"] <= DEADLINE_SECONDS:
+        raise InputError(f"timeout must be at least 1 second and at most {DEADLINE_SECONDS}, not {params['timeout']}.")
     if params["retries"] < 0:
         raise InputError(f"retries must not be negative, as {params['retries']} is.")
     return Client(_credentials(params), _base_url(params), _verification(params), params["timeout"], params["retries"])
 
 
 def given(options: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The options as they are meant: without blanks, which count as null, and lists that were given as text as lists.
+    """The options as they are meant: null is not given, nor is a blank where it is no text, and text may be a list.
 
-    spec: the argument spec; what it does not have stays, for Ansible to refuse.
+    spec: the argument spec; what it does not have stays, for Ansible to refuse. What a blank text is, modules say.
     """
     meant = {}
     for name, value in options.items():
-        is_list = spec.get(name, {}).get("type") == "list"
-        found = texts(value, name) if is_list and isinstance(value, (str, list)) else value
-        if found is not None and not (isinstance(found, str) and not found.strip()):
-            meant[name] = list(found) if isinstance(found, tuple) else found
+        option = spec.get(name, {"type": "str"})
+        if option.get("type") == "list" and option.get("elements") == "str" and isinstance(value, (str, list)):
+            items = texts(value, name)
+            value = None if items is None else list(items)
+        is_text = option.get("type") in ("str", "path") and "choices" not in option
+        blank = isinstance(value, str) and not value.strip() and not is_text
+        if value is not None and not blank:
+            meant[name] = value
     return meant
 
 
@@ -167,17 +172,24 @@ def _check_zone(params: Mapping[str, Any]) -> None:
 
 def ascii_name(name: str, option: str) -> str:
     """The name as DNS has it: lower case, punycode, no final dot. option: where it comes from, for the message."""
-    encoded = name.rstrip(".").lower()
-    if not name.isascii():
-        import idna  # comes with requests
-
-        try:
-            encoded = idna.encode(name.rstrip("."), uts46=True).decode()
-        except idna.IDNAError as error:
-            raise InputError(f"{option} '{name}' is not a domain name: {error}.") from error
+    encoded = punycode(name, option)
     if not _ZONE_NAME.fullmatch(encoded):
         raise InputError(f"{option} '{name}' is not a domain name, as example.com is.")
     return encoded
+
+
+def punycode(name: str, option: str) -> str:
+    """The name in lower-case ASCII, without a final dot, as in IDNA 2008 (UTS 46); nothing else is judged."""
+    if name.isascii():
+        return name.rstrip(".").lower()
+    try:
+        import idna  # comes with requests
+    except ImportError:
+        raise MissingLibraryError("idna", traceback.format_exc()) from None
+    try:
+        return str(idna.encode(name.rstrip("."), uts46=True).decode())
+    except idna.IDNAError as error:
+        raise InputError(f"{option} '{name}' is not a domain name: {error}.") from error
 
 
 def _same_name(found: Any, name: str) -> bool:

@@ -171,7 +171,7 @@ class Caddy(Server):
 
     @contextlib.contextmanager
     def reloading(self) -> Iterator[None]:
-        """Lets Linux hand over the connections that wait, which Caddy otherwise resets where it closes its old listener."""
+        """Lets Linux hand over the connections that wait, which Caddy resets where it closes its old listener."""
         before = self.system.read(_MIGRATE)
         if before == b"0\n":
             self.system.set(_MIGRATE, "1")

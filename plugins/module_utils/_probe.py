@@ -27,6 +27,7 @@ from ._certificates import ClientCertificate, describe_server, load_client_certi
 from ._client import VERSION
 from ._core import set_groups
 from ._errors import InputError, MissingLibraryError
+from ._options import punycode
 from ._pem import pem_blocks
 
 PYOPENSSL_IMPORT_ERROR: str | None = None
@@ -128,10 +129,10 @@ def _host(text: str, option: str) -> str:
     host = text.strip().lower()
     with contextlib.suppress(ValueError):
         return str(ipaddress.ip_address(host.strip("[]")))
-    with contextlib.suppress(UnicodeError):
-        name = host.rstrip(".").encode("idna").decode()
-        if re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name):
-            return name
+    name = punycode(host, option)
+    labels = name.split(".")
+    if len(name) < 254 and all(re.fullmatch("[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", label) for label in labels):
+        return name
     raise InputError(f"{option} '{text}' is neither the name of a host, as origin.example.com is, nor an IP address.")
 
 

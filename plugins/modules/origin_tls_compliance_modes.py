@@ -25,8 +25,8 @@ extends_documentation_fragment:
 options:
   modes:
     description:
-      - The compliance modes; their order does not matter. All others are removed, and an empty list removes every
-        limit.
+      - The compliance modes; their order does not matter. All others are removed, and an empty list, V([]), removes
+        every limit. A blank text is refused.
       - Cloudflare knows V(fips) (algorithms approved by FIPS) and V(pqh) (post-quantum hybrids). Others may come, so
         the module leaves it to Cloudflare to refuse what it does not know.
     type: list
@@ -109,6 +109,8 @@ from ..module_utils._setting import COMPLIANCE_MODES
 
 def run(params: Params, client: Client, check_mode: bool) -> Result:
     modes = sorted({mode.strip() for mode in params["modes"]} - {""})
+    if params["modes"] and not modes:
+        raise InputError("modes is blank: give a list of names such as fips and pqh, or [] to clear all modes.")
     for mode in modes:
         if not re.fullmatch("[A-Za-z0-9_-]+", mode):
             raise InputError(f"modes takes a list of names such as fips and pqh, of which {mode!r} is none.")

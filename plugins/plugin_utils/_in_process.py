@@ -34,7 +34,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._client import Client
 from ..module_utils._core import register_secrets, validation_notes
-from ..module_utils._module import Module, Params, Response
+from ..module_utils._module import Module, Params, Response, encodable
 from ..module_utils._options import api_options, given, make_client
 from ..module_utils._secrets import Secrets, restored, withhold
 from ._core import Action
@@ -93,7 +93,7 @@ class InProcessAction(Action):
 
     def _run_in_process(self, task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
         """The result as the module would give it, or None where a Python library is missing for that."""
-        told, options, spec = self.told(task_vars), self.options(), self.module.argument_spec
+        told, options, spec = self.told(task_vars), encodable(self.options()), self.module.argument_spec
         secrets = Secrets(spec, options, os.environ)
         register_secrets(secrets.registered)
         withheld = withhold(spec, options)

@@ -20,8 +20,11 @@ from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import Client
+from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError
 from ansible_collections.originsec.cloudflare.plugins.module_utils._module import (
     CloudflareModule,
     Module,
@@ -254,12 +257,16 @@ def test_the_environment_is_restored_after_a_crash(monkeypatch: pytest.MonkeyPat
 def test_an_item_has_its_own_warnings_only(options: dict[str, Any]) -> None:
     def warn_once(params: Params, client: Client, check_mode: bool) -> Result:
         client.waited += params["seconds"]
+        if params["seconds"] == 9:
+            raise CloudflareError("It failed.")
         return Result("", {}, warnings=["Careful"] if params["seconds"] else [])
 
     module = CloudflareModule({"seconds": {"type": "int"}}, warn_once)
-    results = [make_action(module, args={**options, "seconds": seconds}).run(task_vars={}) for seconds in (7, 0, 8)]
-    assert [len(result.get("warnings", [])) for result in results] == [2, 0, 2]
+    results = [make_action(module, args={**options, "seconds": seconds}).run(task_vars={}) for seconds in (7, 0, 8, 9)]
+    assert [len(result.get("warnings", [])) for result in results] == [2, 0, 2, 1]
     assert "Waited 8 seconds" in results[2]["warnings"][1]
+    assert results[3]["failed"]
+    assert "Waited 9 seconds" in results[3]["warnings"][0]
 
 
 def test_what_is_deprecated_is_told(options: dict[str, Any]) -> None:
@@ -283,6 +290,53 @@ def test_what_a_worker_needs_is_imported_before_the_fork(name: str, libraries: t
         [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
     )
     assert missing.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("switch", [True, False])
+def test_binary_files_are_named(
+    switch: bool, options: dict[str, Any], client_certificate: Issued, tmp_path: Path
+) -> None:
+    """As Ansible's own lookup reads them."""
+    plain = serialization.NoEncryption()
+    files = {
+        "client.der": client_certificate.certificate.public_bytes(serialization.Encoding.DER),
+        "client.p12": pkcs12.serialize_key_and_certificates(
+            b"x", client_certificate.key, client_certificate.certificate, None, plain
+        ),
+        "key.der": client_certificate.key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain
+        ),
+        "empty.pem": b"",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+
+    def file(name: str) -> str:
+        return f"{{{{ lookup('ansible.builtin.file', '{tmp_path}/{name}') }}}}"
+
+    pem, key = "{{ certificate }}", "{{ private_key }}"
+    pairs = [
+        (file("client.der"), key),
+        (file("client.p12"), key),
+        (pem, file("client.p12")),
+        (pem, file("key.der")),
+        (file("empty.pem"), key),
+        (pem, file("empty.pem")),
+    ]
+    cases = [{CLIENT_AUTH: {"certificate": one, "private_key": other, "enabled": True}} for one, other in pairs]
+    variables = {"certificate": client_certificate.pem, "private_key": client_certificate.key_pem}
+    run = play(tmp_path, [{**tasks(options, *cases)[0], "vars": variables}], {_in_process.SWITCH: switch})
+    for message in (
+        "It is a certificate in DER: 'openssl x509 -inform DER -in FILE",
+        "It is PKCS#12 (.p12, .pfx): 'openssl pkcs12 -in FILE -clcerts -nokeys",
+        "It is PKCS#12 (.p12, .pfx): 'openssl pkcs12 -in FILE -nocerts -nodes",
+        "It is a private key in DER: 'openssl pkey -inform DER -in FILE",
+        "private_key needs certificate beside it, which is blank (is the file that it comes from empty?)",
+        "private_key is blank (is the file that it comes from empty?)",
+    ):
+        assert message in " ".join(run.output.split()), run.output
+    assert "Traceback" not in run.output
+    assert run.modules == (0 if switch else len(cases))
 
 
 # ---------------------------------------------------------------------------------------------------------- secrets

@@ -9,12 +9,17 @@ import contextlib
 import datetime
 import ipaddress
 import re
+import subprocess
 import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,21 +138,12 @@ def _bad(name: str) -> tuple[str, str, str | None]:
     """(certificate, private_key, passphrase) of each mistake."""
     good, other = issue("good"), issue("other")
     authority = issue("authority", authority=True)
-    request_pem = good.pem.replace("CERTIFICATE", "CERTIFICATE REQUEST")
     encrypted = good.encoded_key(passphrase=SECRET)
-    public = good.key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    openssh = good.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
     cut = "\n".join(good.pem.splitlines()[:3] + good.pem.splitlines()[-1:])
     cut_key = "\n".join(good.key_pem.splitlines()[:2] + good.key_pem.splitlines()[-1:])
     expired, early = issue("expired", starts=-9, ends=-2), issue("early", starts=2)
     table: dict[str, tuple[str, str, str | None]] = {
         "no PEM": ("nonsense", good.key_pem, None),
-        "a path": ("/etc/ssl/client.pem", good.key_pem, None),
-        "a request": (request_pem, good.key_pem, None),
         "cut short": (cut, good.key_pem, None),
         "not base64": (good.pem.replace("M", "*", 1), good.key_pem, None),
         "not ASN.1": ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", good.key_pem, None),
@@ -155,10 +151,10 @@ def _bad(name: str) -> tuple[str, str, str | None]:
         "another key": (good.pem, other.key_pem, None),
         "an RSA key": (good.pem, issue(key=KEYS["rsa"]()).key_pem, None),
         "no key": (good.pem, "nonsense", None),
-        "a path to a key": (good.pem, "/etc/ssl/client.key", None),
-        "the certificate as key": (good.pem, good.pem, None),
-        "a public key": (good.pem, public.decode(), None),
-        "an OpenSSH key": (good.pem, openssh.decode(), None),
+        "swapped": (good.key_pem, good.pem, None),
+        "no end": (good.pem.partition("-----END")[0][:-40], good.key_pem, None),
+        "too long": (good.pem * 2000, good.key_pem, None),
+        "a key that is too long": (good.pem, good.key_pem * 9000, None),
         "two keys": (good.pem, good.key_pem + other.key_pem, None),
         "a key cut short": (good.pem, cut_key, None),
         "encrypted without passphrase": (good.pem, encrypted, None),
@@ -175,9 +171,11 @@ def _bad(name: str) -> tuple[str, str, str | None]:
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("no PEM", "certificate holds no certificate in PEM"),
-        ("a path", "takes the text, not the path: for a file use lookup"),
-        ("a request", "no certificate in PEM .*, but CERTIFICATE REQUEST"),
+        ("no PEM", "certificate holds no certificate in PEM .*takes the text, not the path: for a file use lookup"),
+        ("swapped", "certificate holds a private key, and private_key a certificate: exchange them"),
+        ("no end", "certificate cannot be parsed: .* Was it copied whole"),
+        ("too long", "certificate is [0-9]+ characters long, and what is longer than 1000000 is not looked at"),
+        ("a key that is too long", "private_key is [0-9]+ characters long"),
         ("cut short", "certificate cannot be parsed: .* Was it copied whole"),
         ("not base64", "certificate cannot be parsed: not base64"),
         ("not ASN.1", "certificate cannot be parsed"),
@@ -185,10 +183,6 @@ def _bad(name: str) -> tuple[str, str, str | None]:
         ("another key", "private_key does not belong to certificate"),
         ("an RSA key", "private_key does not belong to certificate"),
         ("no key", "private_key holds no private key in PEM"),
-        ("a path to a key", "private_key holds no private key in PEM .*not the path"),
-        ("the certificate as key", "private_key holds no private key in PEM"),
-        ("a public key", "private_key holds a public key: give the private one"),
-        ("an OpenSSH key", "OpenSSH's format: convert it"),
         ("two keys", "more than one private key"),
         ("a key cut short", "private_key cannot be parsed"),
         ("encrypted without passphrase", "encrypted: give its passphrase in private_key_passphrase"),
@@ -230,6 +224,266 @@ def test_extended_key_usage(usage: x509.ObjectIdentifier | None, warned: bool, a
     warnings = load_client_certificate(issued.pem, issued.key_pem, None).warnings
     assert bool(warnings) == warned
     assert all("without clientAuth" in warning for warning in warnings)
+
+
+def _with_key_usage(digital_signature: bool) -> Issued:
+    issued = issue()
+    usages = dict.fromkeys(
+        ("content_commitment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign"), False
+    )
+    usage = x509.KeyUsage(digital_signature, key_encipherment=True, encipher_only=False, decipher_only=False, **usages)
+    return Issued(_builder(issued).add_extension(usage, critical=True).sign(issued.key, hashes.SHA256()), issued.key)
+
+
+def _builder(issued: Issued) -> x509.CertificateBuilder:
+    return x509.CertificateBuilder(
+        *(issued.certificate.issuer, issued.certificate.subject, issued.key.public_key(), 7),
+        *(issued.certificate.not_valid_before_utc, issued.certificate.not_valid_after_utc),
+    )
+
+
+def _signed_with(algorithm: str) -> Issued:
+    """Made of one that says so of itself: OpenSSL signs with neither any more, and nobody here verifies."""
+    issued = issue(key=KEYS["rsa"]())
+    rsa_with = bytes.fromhex("06092a864886f70d0101")
+    of_sha256, wanted = rsa_with + b"\x0b", rsa_with + {"md5": b"\x04", "sha1": b"\x05", "sha256": b"\x0b"}[algorithm]
+    der = issued.certificate.public_bytes(serialization.Encoding.DER)
+    assert der.count(of_sha256) == 2
+    return Issued(x509.load_der_x509_certificate(der.replace(of_sha256, wanted)), issued.key)
+
+
+@pytest.mark.parametrize(
+    ("made", "warning"),
+    [
+        (lambda: _with_key_usage(True), ""),
+        (
+            lambda: _with_key_usage(False),
+            "key usage without digitalSignature, .* issued with keyUsage=digitalSignature",
+        ),
+        (lambda: issue(key=rsa.generate_private_key(65537, 1024)), "RSA key has 1024 bits: .* less than 2048"),
+        (lambda: issue(key=ec.generate_private_key(ec.SECP256R1())), ""),
+        (lambda: _signed_with("md5"), "signed with MD5: .* issued with SHA-256"),
+        (lambda: _signed_with("sha1"), "signed with SHA1: .* issued with SHA-256"),
+        (lambda: _signed_with("sha256"), ""),
+    ],
+)
+def test_what_cloudflare_takes_and_origins_refuse(made: Callable[[], Issued], warning: str) -> None:
+    issued = made()
+    warnings = load_client_certificate(issued.pem, issued.key_pem, None).warnings
+    assert [bool(re.search(warning, one)) for one in warnings] == ([True] if warning else [])
+
+
+def test_a_certificate_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    issued, load = issue("parsed once"), x509.load_der_x509_certificate
+    parsed: list[bytes] = []
+
+    def counted(der: bytes) -> x509.Certificate:
+        parsed.append(der)
+        return load(der)
+
+    monkeypatch.setattr(x509, "load_der_x509_certificate", counted)
+    given = load_client_certificate(issued.pem, issued.key_pem, None)
+    for _look in range(3):
+        assert describe(issued.pem.replace("\n", "\r\n"))["fingerprint_sha256"] == given.fingerprint
+    assert len(parsed) == 1
+
+
+def test_what_time_changes_is_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = issue(ends=9)
+    assert (describe(issued.pem)["days_remaining"], describe(issued.pem)["expired"]) == (8, False)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    monkeypatch.setattr(_certificates, "_now", lambda: now + datetime.timedelta(days=30))
+    assert (describe(issued.pem)["days_remaining"], describe(issued.pem)["expired"]) == (-22, True)
+
+
+def test_many_begins_take_no_time() -> None:
+    """Four seconds, once."""
+    started = time.process_time()
+    text = "-----BEGIN CERTIFICATE-----\n" * 30_000
+    assert len(pem_blocks(text)) == 30_000
+    assert len(pem_blocks("-----BEGIN " * 80_000)) == 0
+    assert len(pem_blocks("-----BEGIN A-----\n-----END B-----\n" * 25_000)) == 25_000
+    assert time.process_time() - started < 3
+
+
+# ------------------------------------------------------------------------------------ files of another kind
+
+
+def _as_read(how: str, raw: bytes) -> str:
+    """As a lookup of Ansible reads the file, as one that replaces, or as base64 of it."""
+    if how == "base64":
+        return textwrap.fill(base64.b64encode(raw).decode(), 64)
+    return raw.decode("utf-8", {"escaped": "surrogateescape", "replaced": "replace"}[how])
+
+
+def _in_der(kind: str) -> bytes:
+    der, pkcs8 = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
+    traditional, plain = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    rsa_issued = issue(key=KEYS["rsa"]())
+    made: dict[str, Callable[[], bytes]] = {
+        "certificate": lambda: ISSUED.certificate.public_bytes(der),
+        "certificate of RSA": lambda: rsa_issued.certificate.public_bytes(der),
+        "request": lambda: _request(ISSUED).public_bytes(der),
+        "PKCS#12": lambda: pkcs12.serialize_key_and_certificates(
+            b"name", ISSUED.key, ISSUED.certificate, None, serialization.BestAvailableEncryption(b"x")
+        ),
+        "PKCS#7": lambda: pkcs7.serialize_certificates([ISSUED.certificate], der),
+        "PKCS#8": lambda: ISSUED.key.private_bytes(der, pkcs8, plain),
+        "PKCS#8 of RSA": lambda: rsa_issued.key.private_bytes(der, pkcs8, plain),
+        "encrypted PKCS#8": lambda: ISSUED.key.private_bytes(der, pkcs8, serialization.BestAvailableEncryption(b"x")),
+        "traditional": lambda: ISSUED.key.private_bytes(der, traditional, plain),
+        "traditional of RSA": lambda: rsa_issued.key.private_bytes(der, traditional, plain),
+        "public key": lambda: ISSUED.key.public_key().public_bytes(
+            der, serialization.PublicFormat.SubjectPublicKeyInfo
+        ),
+    }
+    return made[kind]()
+
+
+def _request(issued: Issued) -> x509.CertificateSigningRequest:
+    return (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(issued.certificate.subject)
+        .sign(issued.key, hashes.SHA256())
+    )
+
+
+TO_PEM = {
+    "certificate": (
+        "a certificate in DER: 'openssl x509 -inform DER -in FILE -out client.pem'",
+        "goes into certificate",
+    ),
+    "certificate of RSA": ("a certificate in DER: 'openssl x509 -inform DER ", "goes into certificate"),
+    "request": ("a certificate request in DER: .*'openssl x509 -req -in FILE -CA ca.pem", "that it was made with"),
+    "PKCS#12": (
+        "PKCS#12 .*: 'openssl pkcs12 -in FILE -clcerts -nokeys -out client.pem' converts it",
+        "PKCS#12 .*: 'openssl pkcs12 -in FILE -nocerts -nodes -out client.key' converts it",
+    ),
+    "PKCS#7": ("PKCS#7 in DER: 'openssl pkcs7 -inform DER -print_certs -in FILE ", "it holds no private key"),
+    **dict.fromkeys(
+        ("PKCS#8", "PKCS#8 of RSA", "encrypted PKCS#8", "traditional", "traditional of RSA"),
+        (
+            "a private key in DER: that goes into private_key",
+            "a private key in DER: 'openssl pkey -inform DER -in FILE -out client.key' converts it",
+        ),
+    ),
+    "public key": ("a public key in DER: the certificate that", "a public key in DER: the private one goes here"),
+}
+
+
+@pytest.mark.parametrize("how", ["escaped", "replaced", "base64"])
+@pytest.mark.parametrize("kind", TO_PEM)
+def test_der_is_named(kind: str, how: str) -> None:
+    given = _as_read(how, _in_der(kind))
+    start = "It is base64, for which there is 'base64 -d FILE > OTHER_FILE', of " if how == "base64" else "It is "
+    as_certificate, as_key = TO_PEM[kind]
+    with pytest.raises(InputError, match=start + as_certificate):
+        load_client_certificate(given, ISSUED.key_pem, None)
+    with pytest.raises(InputError, match=f"{start}.*{as_key}") as caught:
+        load_client_certificate(ISSUED.pem, given, None)
+    assert str(caught.value).isprintable()
+
+
+def _in_text(kind: str) -> str:
+    pem, openssh = serialization.Encoding.PEM, serialization.Encoding.OpenSSH
+    key, public = ISSUED.key, ISSUED.key.public_key()
+    made: dict[str, Callable[[], str]] = {
+        "request": lambda: _request(ISSUED).public_bytes(pem).decode(),
+        "PKCS#7": lambda: pkcs7.serialize_certificates([ISSUED.certificate], pem).decode(),
+        "trusted": lambda: ISSUED.pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
+        "public": lambda: public.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo).decode(),
+        "OpenSSH": lambda: key.private_bytes(
+            pem, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ).decode(),
+        "OpenSSH public": lambda: public.public_bytes(openssh, serialization.PublicFormat.OpenSSH).decode(),
+        "PuTTY": lambda: "PuTTY-User-Key-File-3: ecdsa-sha2-nistp256\nEncryption: none",
+        "base64 of PEM": lambda: base64.b64encode(ISSUED.key_pem.encode()).decode(),
+        "UTF-16": lambda: ISSUED.pem.encode("utf-16").decode("utf-8", "surrogateescape"),
+        "keystore": lambda: (b"\xfe\xed\xfe\xed" + bytes(64)).decode("utf-8", "surrogateescape"),
+        "binary": lambda: "\x7fELF" + "\0" * 64,
+        "path": lambda: "/etc/ssl/client.pem",
+        "path at home": lambda: "~/client.key",
+        "name": lambda: "client.pem",
+        "key": lambda: ISSUED.key_pem,
+        "certificate": lambda: ISSUED.pem,
+    }
+    return made[kind]()
+
+
+@pytest.mark.parametrize(
+    ("kind", "as_certificate", "as_key"),
+    [
+        ("request", "a certificate request: .*'openssl x509 -req -in FILE -CA ca.pem", "that it was made with"),
+        ("PKCS#7", "PKCS#7: 'openssl pkcs7 -print_certs -in FILE -out client.pem' converts", "holds no private key"),
+        (
+            "trusted",
+            "TRUSTED CERTIFICATE, .*: 'openssl x509 -in FILE -out client.pem' converts",
+            "goes into certificate",
+        ),
+        ("public", "a public key: the certificate that", "a public key: the private one goes here"),
+        ("OpenSSH", "goes into private_key", "OpenSSH's format: 'ssh-keygen -p -m PKCS8 -f FILE' converts it"),
+        ("OpenSSH public", "a public key in OpenSSH's format", "a public key in OpenSSH's format: the private one"),
+        ("PuTTY", "goes into private_key", "of PuTTY: 'puttygen FILE -O private-openssh -o client.key' and"),
+        ("base64 of PEM", "PEM in base64: 'base64 -d FILE > OTHER_FILE'", "PEM in base64: 'base64 -d FILE >"),
+        ("UTF-16", "text in UTF-16: 'iconv -f UTF-16 -t UTF-8", "text in UTF-16: 'iconv"),
+        ("keystore", "a Java keystore: 'keytool .* 'openssl pkcs12 -in client.p12", "a Java keystore: 'keytool"),
+        ("binary", "binary: if it is DER, 'openssl x509", "binary: if it is DER, 'openssl pkey"),
+        ("path", "the path of a file: .* use lookup", "the path of a file: .* use lookup"),
+        ("path at home", "the path of a file: .* use lookup", "the path of a file: .* use lookup"),
+        ("name", "the path of a file: .* use lookup", "the path of a file: .* use lookup"),
+        ("key", "a private key: that goes into private_key", None),
+        ("certificate", None, "a certificate: that goes into certificate"),
+    ],
+)
+def test_other_text_is_named(kind: str, as_certificate: str | None, as_key: str | None) -> None:
+    given = _in_text(kind)
+    for certificate, key, expected in ((given, ISSUED.key_pem, as_certificate), (ISSUED.pem, given, as_key)):
+        if expected:
+            with pytest.raises(InputError, match=f"PEM .*It is .*{expected}") as caught:
+                load_client_certificate(certificate, key, None)
+            assert given not in str(caught.value)
+
+
+def test_the_commands_convert(tmp_path: Path) -> None:
+    """Each of those of OpenSSL and OpenSSH that the messages name, run as it stands there."""
+    made = {
+        "p12": _in_der("PKCS#12"),
+        "der": _in_der("certificate"),
+        "key.der": _in_der("PKCS#8"),
+        "p7b": _in_der("PKCS#7"),
+        "p7.pem": _in_text("PKCS#7").encode(),
+    }
+    commands = {
+        "p12": ["pkcs12 -in FILE -clcerts -nokeys -out client.pem", "pkcs12 -in FILE -nocerts -nodes -out client.key"],
+        "der": ["x509 -inform DER -in FILE -out client.pem"],
+        "key.der": ["pkey -inform DER -in FILE -out client.key"],
+        "p7b": ["pkcs7 -inform DER -print_certs -in FILE -out client.pem"],
+        "p7.pem": ["pkcs7 -print_certs -in FILE -out client.pem"],
+    }
+    for name, raw in made.items():
+        (tmp_path / name).write_bytes(raw)
+        for command in commands[name]:
+            arguments = ["openssl", *command.replace("FILE", name).split()]
+            arguments += ["-passin", "pass:x"] if "pkcs12" in command else []
+            subprocess.run(arguments, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+            assert f"'openssl {command}'" in _said_of(_as_read("escaped", raw))
+        certificate, key = ISSUED.pem, ISSUED.key_pem
+        if (tmp_path / "client.pem").exists():
+            certificate = (tmp_path / "client.pem").read_text()
+            (tmp_path / "client.pem").unlink()
+        if (tmp_path / "client.key").exists():
+            key = (tmp_path / "client.key").read_text()
+            (tmp_path / "client.key").unlink()
+        assert load_client_certificate(certificate, key, None).fingerprint == ISSUED.fingerprint
+
+
+def _said_of(given: str) -> str:
+    said = ""
+    for certificate, key in ((given, ISSUED.key_pem), (ISSUED.pem, given)):
+        with pytest.raises(InputError) as caught:
+            load_client_certificate(certificate, key, None)
+        said += str(caught.value)
+    return said
 
 
 def test_the_key_is_not_shown(client_certificate: Issued) -> None:

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiKey, ApiToken, Client
@@ -187,7 +190,34 @@ def test_unauthorized_status_without_a_known_code(client: Client, emulator: Emul
         client.request("GET", kex(zone))
 
 
+@pytest.mark.parametrize(
+    ("prefix", "page"), [("cfat_", "Manage Account > Account API Tokens"), ("cfut_", "My Profile > API Tokens")]
+)
+def test_advice_names_the_page_that_shows_the_token(emulator: Emulator, zone: Zone, prefix: str, page: str) -> None:
+    token = emulator.add_token(permissions=frozenset(), token=prefix + "x" * 40)
+    for known, path in ((token, kex(zone)), (f"{prefix}{'y' * 40}", kex(zone))):
+        with pytest.raises(CloudflareError, match=page) as caught:
+            Client(ApiToken(known), emulator.url).request("GET", path)
+        assert str(caught.value).count("API Tokens") == 1
+    emulator.faults.append(Fault(status=401, body={"success": False, "errors": [{"code": 1, "message": "No"}]}))
+    with pytest.raises(AuthenticationError, match=page):
+        Client(ApiToken(token), emulator.url).request("GET", kex(zone))
+
+
 # ------------------------------------------------------------------------------- answers that are none
+
+
+@pytest.mark.parametrize("body", [None, "<html>Not Found</html>"])
+def test_a_base_url_without_its_path(emulator: Emulator, zone: Zone, token: str, body: str | None) -> None:
+    if body:
+        emulator.faults.append(Fault(status=404, body=body))
+    with pytest.raises(CloudflareError, match=r"Does api_base_url end in /client/v4"):
+        Client(ApiToken(token), emulator.origin).request("GET", kex(zone))
+    # A gateway may have another path, and where it ends as it should nothing is said of that
+    emulator.faults.append(Fault(status=404, body="<html>Not Found</html>"))
+    with pytest.raises(CloudflareError) as caught:
+        Client(ApiToken(token), emulator.url).request("GET", kex(zone))
+    assert "end in /client/v4" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +318,28 @@ def test_one_block_is_outlived_and_the_deadline_is_named(
         Client(ApiToken(token), emulator.url, retries=5).request("GET", kex(zone))
     assert len(emulator.journal) == 2
     assert 300 <= now[0] <= 301
+
+
+def test_no_try_outlasts_the_deadline(
+    emulator: Emulator, zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, request = [0.0], requests.Session.request
+    timeouts: list[int] = []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+    def measured(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+        timeouts.append(options["timeout"])
+        return request(session, method, url, **options)
+
+    monkeypatch.setattr(requests.Session, "request", measured)
+    emulator.faults.append(Fault(status=503, times=9, headers={"Retry-After": "290"}))
+    with pytest.raises(ResponseError, match="past the deadline of 600 seconds"):
+        Client(ApiToken(token), emulator.url, timeout=30, retries=5).request("GET", kex(zone))
+    first, second, third = timeouts
+    assert (first, second) == (30, 30)
+    assert 18 <= third <= 20
+    assert now[0] + third <= 601
 
 
 def test_no_retries_is_one_request(emulator: Emulator, zone: Zone, token: str) -> None:
@@ -489,6 +541,34 @@ def test_private_authority(tls_emulator: Emulator, tmp_path: Path, monkeypatch: 
         Client(auth, tls_emulator.url).request("GET", kex(zone))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
     assert Client(auth, tls_emulator.url).request("GET", kex(zone))
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "", "no certificates"])
+def test_authorities_of_the_environment_that_are_none(
+    tls_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, content: str | None
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv(variable, str(bundle))
+    client = Client(ApiToken(tls_emulator.add_token()), tls_emulator.url, retries=5)
+    with pytest.raises(ConnectionFailedError) as caught:
+        client.request("GET", "zones")
+    assert f"the environment variable {variable} names {bundle}, which cannot be read as" in str(caught.value)
+    assert "network" not in str(caught.value)
+    assert "proxy" not in str(caught.value)
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("socks")), reason="PySocks is installed")
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_socks_proxy_without_its_library(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "socks5://127.0.0.1:9")
+    with pytest.raises(
+        ConnectionFailedError, match=r"SOCKS proxy .*PySocks is missing .*install requests\[socks"
+    ) as caught:
+        Client(ApiToken("x"), "https://api.example/client/v4").request("GET", "zones")
+    assert "network" not in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------------ paging

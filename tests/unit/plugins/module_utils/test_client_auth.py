@@ -471,13 +471,12 @@ def test_a_lagging_list_that_still_shows_what_was_removed(
 def test_waiting_for_the_rate_limit_does_not_count(
     emulator: Emulator, zone: EmulatedZone, token: str, clock: list[float], client_certificate: Issued
 ) -> None:
-    """The reserve is reached at the first look, and after it the certificate is active."""
-    emulator.quota, emulator.deployment_delay = 4, 20
+    """The reserve is reached at the first look, and the deployment is over some seconds after that."""
+    emulator.quota, emulator.deployment_delay = 4, 310
     aop = Calls(Client(ApiToken(token), emulator.url, retries=1), zone.id, wait_timeout=25)
     change = apply(aop, wanted(client_certificate), check_mode=False)
     assert change.after.records[0].status == "active"
     assert aop.client.waited > 200
-    assert emulator.count() == {"GET": 2 + 2, "POST": 1}
 
 
 def test_one_more_look_is_taken_when_the_time_is_over(
@@ -756,9 +755,13 @@ def params(**given: Any) -> dict[str, Any]:
     ("given", "message"),
     [
         ({}, "nothing to manage: give certificate with private_key, or enabled"),
-        ({"certificate": "pem"}, "certificate needs private_key beside it"),
-        ({"certificate": "pem", "private_key": ""}, "certificate needs private_key beside it"),
-        ({"private_key": "pem"}, "private_key needs certificate beside it"),
+        ({"certificate": "pem"}, "certificate needs private_key beside it, .* and private_key is not given"),
+        ({"certificate": "pem", "private_key": ""}, "private_key is blank .is the file that it comes from empty"),
+        ({"certificate": "pem", "private_key": " \n", "enabled": True}, "private_key is blank"),
+        ({"private_key": "pem"}, "private_key needs certificate beside it, which is not given"),
+        ({"private_key": "pem", "certificate": " \n", "enabled": True}, "needs certificate beside it, which is blank"),
+        ({"certificate": "", "exclusive": True, "enabled": True}, "exclusive needs certificate beside it, .* blank"),
+        ({"state": "absent", "certificate": "\n"}, "certificate_id, which are both blank or not given"),
         ({"exclusive": True, "enabled": True}, "exclusive needs certificate beside it"),
         ({"certificate_id": "1"}, "with state: absent; here give certificate"),
         ({"state": "absent"}, "exactly one of certificate and certificate_id"),
@@ -776,7 +779,8 @@ def test_options_that_cannot_be_right(given: dict[str, Any], message: str) -> No
 
 def test_options(client_certificate: Issued) -> None:
     pem, key = client_certificate.pem, client_certificate.key_pem
-    assert Wanted.from_options(params(enabled=False, certificate="")) == Wanted(enabled=False)
+    for blank in ("", " \n"):  # an optional field that AWX hands over
+        assert Wanted.from_options(params(enabled=False, certificate=blank, private_key=blank)) == Wanted(enabled=False)
     everything = params(certificate=pem, private_key=key, enabled=True, exclusive=True, wait=False)
     assert Wanted.from_options(everything) == wanted(client_certificate, enabled=True, exclusive=True, wait=False)
     gone = Wanted.from_options(params(state="absent", certificate_id=" 1F "))

@@ -83,6 +83,20 @@ def test_a_failure_half_way_says_what_was_changed(
     assert result["certificate"]["id"] == emulator.active(zone)[-1]
 
 
+def test_a_failure_says_how_long_the_limit_held_it_back(
+    options: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    body = {"success": False, "errors": [{"code": 1, "message": "No"}], "result": None}
+    emulator.faults += [
+        Fault(method="GET", headers={"Ratelimit": '"default";r=1;t=9'}),
+        Fault(method="PATCH", status=400, body=body),
+    ]
+    result = run_module(auto_origin_tls_kex, {**options, "enabled": True})
+    assert result["failed"]
+    assert "Waited 10 seconds for Cloudflare's rate limit" in str(result["warnings"])
+
+
 @pytest.mark.parametrize("diff", [False, True])
 def test_a_diff_only_where_it_is_asked_for(options: dict[str, Any], zone: Zone, diff: bool) -> None:
     result = run_module(auto_origin_tls_kex, {**options, "enabled": True}, diff=diff)

@@ -488,6 +488,8 @@ def test_bad_options(options: dict[str, Any], message: str) -> None:
     [
         ({"host": "Origin.Example.com."}, "origin.example.com", "shop.example.com", "origin.example.com:443"),
         ({"host": "müller.example", "server_name": ""}, *("xn--mller-kva.example",) * 2, "xn--mller-kva.example:443"),
+        # As everywhere since 2008; in 2003 it was strasse.example
+        ({"host": "Straße.example.", "server_name": ""}, *("xn--strae-oqa.example",) * 2, "xn--strae-oqa.example:443"),
         ({"host": " [2001:DB8::1] ", "server_name": None}, "2001:db8::1", "2001:db8::1", "[2001:db8::1]:443"),
         ({"host": "localhost", "certificate": "", "private_key": ""}, "localhost", "shop.example.com", "localhost:443"),
     ],

@@ -131,15 +131,17 @@ def test_compliance_modes_as_they_are_typed(options: dict[str, Any], emulator: E
     for check in (True, False):
         result = run_module(origin_tls_compliance_modes, {**options, "modes": "fips, pqh,"}, check=check)
         assert result["origin_tls_compliance_modes"]["value"] == ["fips", "pqh"]
-    assert run_module(origin_tls_compliance_modes, {**options, "modes": ""})["changed"]
-    assert zone.compliance_modes == []
     emulator.journal.clear()
+    for blank in ("", " ", ",", [""], ["", " "]):
+        message = run_module(origin_tls_compliance_modes, {**options, "modes": blank})["msg"]
+        assert message == "modes is blank: give a list of names such as fips and pqh, or [] to clear all modes."
     for modes in ("[]", '["fips","pqh"', ["fi ps"]):
         assert (
             "a list of names such as fips"
             in run_module(origin_tls_compliance_modes, {**options, "modes": modes})["msg"]
         )
     assert emulator.journal == []
+    assert zone.compliance_modes == ["fips", "pqh"]
 
 
 def test_compliance_modes_that_come_as_null(options: dict[str, Any], emulator: Emulator) -> None:
