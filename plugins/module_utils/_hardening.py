@@ -413,6 +413,8 @@ class _Enable:
         return f"{'enable' if self.found else 'disable'} Authenticated Origin Pulls"
 
     def execute(self, zone: _Zone) -> bool:
+        # Once more, since the upload may have turned out to be an older certificate that the list had not shown.
+        plan(zone.state, WantedClientAuth(enabled=self.step.enabled))
         zone.state = zone.calls.execute(self.step, zone.state)
         return True
 

@@ -149,7 +149,54 @@ info_subset: {origin_tls_info: {gather_subset: [ssl, kex]}, check_mode: true}
 fails_info_subset: {origin_tls_info: {gather_subset: [ssl, colour]}}
 auth_absent: {origin_tls_client_auth: {state: absent, certificate: "{{ first }}", enabled: false}, diff: true}
 """
-SECTIONS = {"kex": KEX, "settings": PQE + COMPLIANCE + ENVIRONMENT, "client_auth": CLIENT_AUTH}
+TRANSACTION = """
+tls_check:
+  origin_tls: &tls
+    auto_origin_tls_kex: y
+    ssl_mode: strict
+    compliance_modes: "fips, pqh"
+    client_auth_enabled: true
+    certificate: "{{ first }}"
+    private_key: "{{ encrypted_key }}"
+    private_key_passphrase: "{{ passphrase }}"
+    verify_urls: "{{ site }},{{ site }}shop"
+    verify_settle: 0
+    verify_delay: 0
+    verify_retries: 1
+  check_mode: true
+  diff: true
+tls_check_without_key:
+  origin_tls: {certificate: "{{ first }}", client_auth_enabled: true, verify_urls: []}
+  check_mode: true
+tls_change: {origin_tls: *tls, diff: true}
+tls_unchanged: {origin_tls: *tls, diff: true}
+tls_by_name: {origin_tls: {zone_id: "", zone_name: example.com, auto_origin_tls_kex: true}}
+tls_rotation:
+  origin_tls:
+    certificate: "{{ other }}"
+    private_key: "{{ other_key }}"
+    verify_urls: ["{{ site }}"]
+    verify_settle: 0
+tls_blank: {origin_tls: {ssl_mode: "", compliance_modes: "", certificate: "", verify_urls: "", only: ""}}
+tls_off_is_a_word: {origin_tls: {origin_pqe: off, required_ssl_modes: [off, strict], verify_urls: []}}
+tls_only: {origin_tls: {auto_origin_tls_kex: false, origin_pqe: preferred, only: origin_pqe, verify_urls: []}}
+fails_tls_half_way:
+  origin_tls: {auto_origin_tls_kex: true, client_auth_enabled: false, zone_id: "{{ broken }}", verify_urls: []}
+fails_tls_dark:
+  origin_tls: {auto_origin_tls_kex: false, verify_urls: ["{{ site }}dark"], verify_retries: 0, verify_settle: 0}
+fails_tls_mode: {origin_tls: {ssl_mode: flexible}}
+fails_tls_days: {origin_tls: {certificate: "{{ first }}", private_key: "{{ key }}", min_days_remaining: 9999}}
+fails_tls_key: {origin_tls: {certificate: "{{ first }}", private_key: "{{ other_key }}"}}
+fails_tls_only: {origin_tls: {only: [certificates]}}
+fails_tls_url: {origin_tls: {verify_urls: example.com}}
+fails_tls_permission: {origin_tls: {auto_origin_tls_kex: false, api_token: "{{ reader }}", verify_urls: []}}
+"""
+SECTIONS = {
+    "kex": KEX,
+    "settings": PQE + COMPLIANCE + ENVIRONMENT,
+    "client_auth": CLIENT_AUTH,
+    "transaction": TRANSACTION,
+}
 
 
 def tasks(cases: str) -> list[dict[str, Any]]:
@@ -230,6 +277,7 @@ def cloudflare() -> Emulator:
         Fault(path=f".*{BROKEN}/settings/auto.*", status=502, body="<html>Bad gateway</html>"),
         Fault(path=f".*{BROKEN}/settings/auto.*", status=400, body=refusal, times=9),
         Fault("PUT", path=f".*{BROKEN}/origin_tls_client_auth/settings", status=400, body=refusal),
+        Fault(path="//site/example.com/dark", status=525, body="error code: 525", times=9),
     ]
     return emulator
 
@@ -250,6 +298,7 @@ def way(directory: Path, cases: list[dict[str, Any]], given: dict[str, Any], swi
         variables = {
             **given,
             "api": emulator.url,
+            "site": f"{emulator.origin}/site/example.com/",
             "results": str(directory / "results.json"),
             "originsec_cloudflare_in_process": switch,
         }
@@ -261,11 +310,12 @@ def way(directory: Path, cases: list[dict[str, Any]], given: dict[str, Any], swi
 
 
 def same(text: str) -> str:
-    """Without what may differ, and what is new in each run: the API's port, rays, ids, and the times of changes."""
+    """Without what may differ, and what is new in each run: the port, rays, ids, how long it took, and when."""
     ids: dict[str, str] = {}
     text = text.replace("Action failed:", "Module failed:")
     text = re.sub(r"\b127\.0\.0\.1:\d{5}\b", "API", text)
     text = re.sub(r"\b[0-9a-f]{16}-EMU\b", "RAY", text)
+    text = re.sub(r'"seconds": \d+\.\d+', '"seconds": 0', text)
     text = re.sub(r"\b[0-9a-f]{32}\b", lambda found: ids.setdefault(found[0], f"ID {len(ids)}"), text)
     return re.sub(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)Z", "TIME", text)
 

@@ -394,6 +394,21 @@ def test_an_undo_keeps_an_upload_of_a_run_that_was_killed(
     assert not any(request.startswith("DELETE") for request in lab.requests)
 
 
+def test_what_is_adopted_is_judged_once_more_before_the_edge_presents_it(
+    lab: Lab, wanted: Options, client_certificate: Issued, expired_certificate: Issued
+) -> None:
+    """The list had not shown it, and it turns out to be older than the expired one, which would be presented."""
+    lab.emulator.list_lag = 20
+    lab.upload(client_certificate, year=2024, listed=False)
+    expired = lab.upload(expired_certificate, year=2025)
+    before = lab.look()
+    message, _facts = lab.fail(**wanted)
+    assert f"the latest active certificate, {expired.id}, has expired" in message
+    assert lab.look() == before
+    assert lab.never_dark()
+    assert lab.harden(**wanted).removed == [expired.id]
+
+
 @pytest.mark.parametrize("after_work", [False, True])
 @pytest.mark.parametrize("kind", ["drop", "error", "timeout", "interrupt"])
 @pytest.mark.parametrize("uploaded_on", ["2025-01-02T03:04:05Z", "2025-01-02T03:04:05.123456789Z", "who knows"])

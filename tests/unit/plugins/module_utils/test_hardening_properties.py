@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,8 +61,10 @@ class Start:
         for target, values in ((lab.zone, self.attributes), (lab.site, self.site), (lab.emulator, self.emulator)):
             for name, value in values.items():
                 setattr(target, name, value if not isinstance(value, (list, dict)) else type(value)(value))
-        for number, held in enumerate(self.held):
+        for number, held in enumerate(sorted(self.held, key=lambda held: held.state in FRESH)):
             certificate = lab.upload(held.issued, year=2020 + number)
+            if held.state in FRESH:
+                certificate.uploaded_on = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 5 + number))
             if held.state == "pending":
                 certificate.uploaded_at += LONG_AGO
             elif held.state == "not listed":
@@ -74,12 +77,14 @@ class Start:
                 certificate.deleted_at, certificate.deletion_times_out = lab.emulator.now() - LONG_AGO, True
 
 
-STATES = ["active"] * 4 + ["pending", "not listed", "deployment_timed_out", "pending_deletion", "deletion_timed_out"]
+FRESH = ("pending", "not listed")
+OLD = ("active", "active", "active", "deployment_timed_out", "pending_deletion", "deletion_timed_out")
+STATES = {name: OLD if name == "expired" else (*OLD, *FRESH) for name in CERTIFICATES}
 names = st.lists(st.sampled_from(list(CERTIFICATES)), unique=True, max_size=3)
 starts = st.builds(
     Start,
     held=names.flatmap(
-        lambda names: st.tuples(*(st.builds(Held, st.just(name), st.sampled_from(STATES)) for name in names))
+        lambda names: st.tuples(*(st.builds(Held, st.just(name), st.sampled_from(STATES[name])) for name in names))
     ),
     attributes=st.fixed_dictionaries(
         {

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, The originsec.cloudflare authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ends a run from outside: a task's timeout, Ctrl-C, signals, another host that fails, no place for files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Exchange, Zone
+from ansible_collections.originsec.cloudflare.tests.unit.roles.role import Ansible
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
+
+
+def uploads(emulator: Emulator) -> int:
+    return sum(exchange.method == "POST" for exchange in list(emulator.journal))
+
+
+def visits(emulator: Emulator) -> int:
+    return sum(exchange.path.startswith("//site/") for exchange in list(emulator.journal))
+
+
+@pytest.mark.parametrize("slow", ["deployment", "site"])
+def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulator, slow: str) -> None:
+    """Also where it waits for the deployment, after which the certificate can be deleted."""
+    ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "3"
+    if slow == "deployment":
+        emulator.deployment_delay = 8
+        step = "Wait until the client certificate is active"
+    else:
+        ansible.variables["zone_hardening_verify_settle"] = 30
+        step = "Request each URL through Cloudflare, until the response has held"
+    before = ansible.state()
+    run = ansible.run()
+    assert run.returncode == 2, run.output
+    assert f"{step} failed: The task was ended from outside, by its timeout for example." in run.output
+    assert "client certificate, automatic key exchange." in run.output
+    assert "answers as before." in run.output
+    assert "left for you" not in run.output
+    assert ansible.state() == before
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)])
+@pytest.mark.parametrize("moment", ["waiting", "verifying"])
+def test_ctrl_c_puts_everything_back(
+    ansible: Ansible, emulator: Emulator, moment: str, signals: tuple[int, ...]
+) -> None:
+    """To the whole process group, as a terminal sends it; twice, as users do."""
+    if moment == "waiting":
+        emulator.deployment_delay = 6
+    ansible.variables["zone_hardening_verify_settle"] = 30
+    before = ansible.state()
+    process = ansible.start(start_new_session=True)
+    if moment == "waiting":
+        ansible.wait(lambda: uploads(emulator), "the upload")
+    else:
+        ansible.wait(lambda: visits(emulator) > 1, "the verification")
+    for one in signals:
+        os.killpg(process.pid, one)
+    ansible.wait(lambda: ansible.state() == before, "everything to be put back")
+    run = ansible.finish(process)
+    assert run.returncode != 0
+    assert all(exchange.active for exchange in emulator.journal if exchange.aop_enabled)
+
+
+def killed_after(ansible: Ansible, number: int) -> list[Exchange]:
+    """Start a run, and kill it once it has made so many requests; return them."""
+    process = ansible.start(start_new_session=True)
+    ansible.wait(lambda: len(ansible.emulator.journal) >= number or process.poll() is not None, "the request")
+    workers = children(process.pid)
+    for pid in (process.pid, *workers):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    return list(ansible.emulator.journal)
+
+
+def children(pid: int) -> list[int]:
+    """Of a process, also those that are in a session of their own, as workers of ansible-core >= 2.19 are."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [one for child in found for one in (int(child), *children(int(child)))]
+
+
+def test_a_run_that_is_killed_converges(
+    ansible: Ansible, emulator: Emulator, zone: Zone, other_certificate: Issued
+) -> None:
+    """At three moments, which the requests that were made until then choose."""
+    emulator.upload(zone, other_certificate.pem)
+    zone.aop_enabled = True
+    for number in random.sample(range(3, 16), 3):
+        print(f"killed after request {number}")
+        issued = issue()
+        ansible.variables["zone_hardening_certificate"] = issued.pem
+        ansible.variables["zone_hardening_private_key"] = issued.key_pem
+        killed = killed_after(ansible, number)
+        run = ansible.run()
+        assert run.returncode == 0, run.output
+        assert all(exchange.active for exchange in [*killed, *emulator.journal] if exchange.aop_enabled)
+        assert len(emulator.active(zone)) == 1
+
+
+def test_without_a_place_for_temporary_files(ansible: Ansible, zone: Zone) -> None:
+    """It made the host unreachable in the middle of the old role's tasks, and everything stayed as it was then."""
+    ansible.variables["ansible_remote_tmp"] = "/proc/nowhere"
+    ansible.playbook = "[{hosts: all, gather_facts: false, roles: [originsec.cloudflare.zone_hardening]}]"
+    run = ansible.run()
+    assert run.returncode == 0, run.output
+    assert zone.aop_enabled
+
+
+def test_any_errors_fatal_and_another_host_that_fails(ansible: Ansible, emulator: Emulator, zone: Zone) -> None:
+    """The zone's own transaction is one task, which ends before the play does."""
+    emulator.add_zone("flexible.example", ssl_mode="flexible")
+    emulator.deployment_delay = 2
+    del ansible.variables["zone_hardening_zone_id"]
+    ansible.playbook = """
+- hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - ansible.builtin.include_role:
+        name: originsec.cloudflare.zone_hardening
+"""
+    run = ansible.run("-iexample.com,flexible.example")
+    assert run.returncode == 2
+    assert "The SSL mode is flexible" in run.output
+    assert "is undefined" not in run.output
+    assert zone.aop_enabled
+    assert len(emulator.active(zone)) == 1
+
+
+def test_a_caller_that_loops_over_the_role(ansible: Ansible, emulator: Emulator) -> None:
+    """The caller's item is not the role's."""
+    ansible.playbook = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: originsec.cloudflare.zone_hardening
+      vars:
+        zone_hardening_zone_name: "{{ item }}"
+      loop: [example.com, example.org]
+"""
+    del ansible.variables["zone_hardening_zone_id"]
+    other = emulator.add_zone("example.org", ssl_mode="off")
+    run = ansible.run("-ilocalhost,")
+    assert run.returncode == 2
+    assert "The SSL mode is off" in run.output
+    assert "Nothing was changed." in run.output
+    assert (ansible.zone.aop_enabled, other.aop_enabled) == (True, False)
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_a_passphrase_of_one_letter(
+    ansible: Ansible, emulator: Emulator, client_certificate: Issued, in_process: bool
+) -> None:
+    """It is part of almost every id, and the rollback needs ids."""
+    ansible.variables |= {
+        "zone_hardening_private_key": client_certificate.encoded_key(passphrase="a"),
+        "zone_hardening_private_key_passphrase": "a",
+        "originsec_cloudflare_in_process": in_process,
+    }
+    emulator.site("example.com").dark_while = {"aop_enabled": True}
+    before = ansible.state()
+    run = ansible.run()
+    assert run.returncode == 2
+    assert ansible.state() == before
+    assert "answers as before" in run.output
+
+    emulator.site("example.com").dark_while = {}
+    run = ansible.run()
+    assert run.returncode == 0, run.output
+    report: dict[str, Any] = run.reports["example.com"]
+    assert report["certificate"]["id"] in ansible.zone.certificates
+    assert report["zone_id"] == ansible.zone.id
