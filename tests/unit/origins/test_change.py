@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_answer import Answer, Question
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_change import Change, Check, Wanted
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_nginx import Nginx
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_server import OriginError
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_system import Process
-from ansible_collections.originsec.cloudflare.plugins.modules.origin_client_auth import SPEC, run
+from ansible_collections.originsec.cloudflare.plugins.modules.origin_client_auth import RETURN, SPEC, run
 from ansible_collections.originsec.cloudflare.tests.unit.origins.paper import Paper
 
 DROP_IN = "/etc/nginx/conf.d/originsec-client-auth.conf"
@@ -74,6 +75,10 @@ def test_the_report() -> None:
         ("127.0.0.1", 444, True, False),
     ]
     assert report["post_quantum"] is False
+    documented = yaml.safe_load(RETURN)
+    assert set(report) - {"changed", "warnings", "diff"} == set(documented) - {"ca"}
+    for name in ("hosts", "probes"):
+        assert set(report[name][0]) == set(documented[name]["contains"])
     assert MARK not in system.files
 
 
