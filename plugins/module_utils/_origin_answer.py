@@ -106,9 +106,7 @@ def offers_x25519mlkem768(question: Question) -> bool | None:
             if kind != 22 or body[:1] != b"\x02":
                 return None
             return body[6:38] == _HELLO_RETRY_REQUEST and struct.pack("!HHH", 51, 2, X25519MLKEM768) in body[38:]
-    except (ConnectionResetError, EOFError):
-        return False
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return None
 
 

@@ -73,23 +73,17 @@ def _lines(text: str) -> Iterator[tuple[list[str], int, int]]:
     """(words, number, where the next line begins)"""
     found: list[str] = []
     number = 0
-    at = 0
-    while at < len(text):
-        token = _TOKEN.match(text, at)
-        if not token:
-            raise OriginError(f"The Caddyfile cannot be read at line {text.count(chr(10), 0, at) + 1} of it.")
-        kind = token.lastgroup
-        if kind in ("quoted", "raw", "here", "mark", "word"):
-            number = number if found else text.count("\n", 0, at) + 1
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup in ("quoted", "raw", "here", "word"):
+            number = number if found else text.count("\n", 0, token.start()) + 1
             quoted = token["quoted"] if token["quoted"] is not None else token["raw"]
             found.append(token[0] if quoted is None else f'"{quoted}"')
-        at = token.end()
         # Addresses may go on after a comma
-        if kind == "line" and found and not found[-1].endswith(","):
-            yield found, number, at
+        if token.lastgroup == "line" and found and not found[-1].endswith(","):
+            yield found, number, token.end()
             found = []
     if found:
-        yield found, number, at
+        yield found, number, len(text)
 
 
 def _block(lines: Iterator[tuple[list[str], int, int]], path: str, inside: bool) -> Iterator[Line]:
@@ -171,7 +165,7 @@ class Caddy(Server):
 
     @contextlib.contextmanager
     def reloading(self) -> Iterator[None]:
-        """Lets Linux hand over the connections that wait, which Caddy resets where it closes its old listener."""
+        """Has Linux hand over the connections that wait, which Caddy resets otherwise where it closes its listener."""
         before = self.system.read(_MIGRATE)
         if before == b"0\n":
             self.system.set(_MIGRATE, "1")

@@ -131,8 +131,9 @@ class HAProxy(Server):
                     sites += self._listed(bind.after("crt-list") or "", sites[-1])
             for number, line in enumerate(text.splitlines(), 1):
                 told = [one[0] for one in words(line)]
-                names = set(told) & ({"curves", "ecdhe"} if told[:1] == ["bind"] else {"ssl-default-bind-curves"})
-                groups += [f"{path}:{number}: {name} {told[told.index(name) + 1 :][:1]}" for name in sorted(names)]
+                names = ("curves", "ecdhe") if told[:1] == ["bind"] else ("ssl-default-bind-curves",)
+                pairs = zip(told, told[1:])
+                groups += [f"{path}:{number}: {name} {value}" for name, value in pairs if name in names]
         return Found(tuple(sites), tuple(conflicts), groups=tuple(groups))
 
     def mode(self) -> str:

@@ -362,7 +362,7 @@ from ..module_utils._origin_nginx import Nginx
 from ..module_utils._origin_server import OriginError, Server
 from ..module_utils._origin_system import System
 
-SPEC = {
+SPEC: dict[str, dict[str, Any]] = {
     "server": {"type": "str", "choices": ["nginx", "apache", "haproxy", "caddy"]},
     "mode": {"type": "str", "required": True, "choices": ["off", "ask", "require"]},
     "ca": {"type": "list", "elements": "str"},

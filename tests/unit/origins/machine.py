@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -154,18 +155,15 @@ class Machine:
         return self.run("cat", path)
 
     def files(self, directory: str) -> dict[str, tuple[int, bytes]]:
-        """Mode and bytes of all files below a directory."""
-        script = (
-            "import os, sys\n"
-            "for top, _names, files in os.walk(sys.argv[1]):\n"
-            "    for name in files:\n"
-            "        path = os.path.join(top, name)\n"
-            "        content = open(path, 'rb').read() if os.path.isfile(path) else b''\n"
-            "        print(path, os.lstat(path).st_mode, content.hex())\n"
-        )
-        lines = self.run(sys.executable, "-c", script, directory).splitlines()
-        found = (line.split(" ") for line in lines)
-        return {path: (int(mode), bytes.fromhex(content)) for path, mode, content in found}
+        """Mode and bytes of all that was written below /etc or /var; what is only the package's is not there."""
+        found = {}
+        top = self.upper / directory.lstrip("/")
+        for path in top.rglob("*"):
+            mode = path.lstat().st_mode
+            if not stat.S_ISDIR(mode):
+                content = os.readlink(path).encode() if stat.S_ISLNK(mode) else path.read_bytes()
+                found[f"{directory}/{path.relative_to(top)}"] = (mode, content)
+        return found
 
     def play(
         self, steps: Sequence[str], variables: Mapping[str, Any], *arguments: str, inventory: str = LOCAL

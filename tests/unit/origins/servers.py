@@ -43,7 +43,7 @@ class Origin:
         self.machine.write(self.certificate, self.server.pem + self.server.key_pem)
         self.configure()
         self.run()
-        wait_until(self.answers, f"{self.package} does not answer: {self.machine.run('ps', 'ax')}")
+        wait_until(lambda: bool(self.answers()), f"{self.package} does not answer: {self.machine.run('ps', 'ax')}")
 
     def configure(self) -> None:
         raise NotImplementedError

@@ -18,7 +18,7 @@ from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, 
 
 TREE = Path(__file__).parents[4]
 MODULES = sorted(path.stem for path in (TREE / "plugins" / "modules").glob("*.py"))
-API_MODULES = [name for name in MODULES if name != "origin_tls_probe"]  # which speaks to origins
+API_MODULES = [name for name in MODULES if name not in ("origin_client_auth", "origin_tls_probe")]  # of origins
 PACKAGE = "ansible_collections.originsec.cloudflare.plugins.modules"
 
 
