@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates
 from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import (
     ClientCertificate,
     describe,
@@ -21,6 +23,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._client impor
     Client,
     CloudflareError,
     InputError,
+    MissingLibraryError,
 )
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth import (
     AwaitActive,
@@ -602,6 +605,18 @@ def test_options(client_certificate: Issued) -> None:
     gone = Wanted.from_options(params(state="absent", certificate=pem))
     assert gone.certificate
     assert gone.certificate.fingerprint == client_certificate.fingerprint
+
+
+def test_without_cryptography_nothing_is_managed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_certificates, "CRYPTOGRAPHY_IMPORT_ERROR", "ImportError")
+    with pytest.raises(MissingLibraryError, match="cryptography >= 42"):
+        Wanted.from_options(params(enabled=False))
+
+
+def test_warnings_of_the_certificate_itself() -> None:
+    doubtful = replace(certificate("a"), warnings=("Doubtful.",))
+    assert list(warnings(Wanted(certificate=doubtful), State(False, (record("a"),)))) == ["Doubtful."]
+    assert list(warnings(Wanted(present=False, certificate=doubtful), State(False, ()))) == []
 
 
 def test_warnings(client_certificate: Issued) -> None:
