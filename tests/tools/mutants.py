@@ -19,6 +19,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -27,9 +28,14 @@ from typing import Any
 UTILITIES = ("_setting", "_client_auth", "_client", "_certificates", "_audit")
 TREE = Path(__file__).resolve().parents[2]
 AT_ONCE = os.cpu_count() or 1
-LONGEST_SECONDS = 180  # then it has hung, which is noticed as well
 
-PAIRS = [(ast.Eq, ast.NotEq), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)]
+PAIRS: list[tuple[Any, Any]] = [
+    (ast.Eq, ast.NotEq),
+    (ast.Lt, ast.LtE),
+    (ast.Gt, ast.GtE),
+    (ast.Is, ast.IsNot),
+    (ast.In, ast.NotIn),
+]
 PAIRS += [(ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitOr, ast.BitAnd)]
 OPPOSITES = {**dict(PAIRS), **{second: first for first, second in PAIRS}}
 
@@ -59,16 +65,21 @@ def mutations(node: Any) -> Iterator[tuple[str, Any]]:
             yield "body", [*body[:place], ast.copy_location(ast.Pass(), statement), *body[place + 1 :]]
 
 
-def start(path: Path, tree: ast.Module, tests: list[str]) -> int:
-    """Run the tests with this tree in place of the file, in a process that fails where they do."""
+def start(path: Path, tree: ast.Module, tests: list[str], seconds: int = 0) -> int:
+    """Run the tests with this tree in place of the file, in a process that fails where they do, or after so long."""
     if child := os.fork():
         return child
     try:
-        signal.alarm(LONGEST_SECONDS)
+        signal.alarm(seconds)
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        code, of_file = compile(ast.fix_missing_locations(tree), str(path), "exec"), SourceFileLoader.get_code
-        SourceFileLoader.get_code = lambda self, name: code if self.path == str(path) else of_file(self, name)  # type: ignore[method-assign]
+        code: Any = compile(ast.fix_missing_locations(tree), str(path), "exec")
+        of_file = SourceFileLoader.get_code
+
+        def get_code(self: Any, name: str) -> Any:
+            return code if self.path == str(path) else of_file(self, name)
+
+        SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
         os._exit(int(importlib.import_module("pytest").main(["-xqp", "no:cacheprovider", *tests])))
     finally:
         os._exit(1)
@@ -78,16 +89,21 @@ def survivors(name: str) -> Iterator[str]:
     (path,) = (TREE / "plugins").glob(f"*_utils/{name}.py")
     candidates = (TREE / "tests" / "unit" / "plugins").glob("**/test_*.py")
     tests = sorted(str(one) for one in candidates if re.search(rf"\.{name} import|import {name}\b", one.read_text()))
-    tree, running, tried = ast.parse(path.read_text()), {start(path, ast.parse(path.read_text()), tests): ""}, 0
-    skipped = {id(node.annotation) for node in ast.walk(tree) if hasattr(node, "annotation")}
-    skipped |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    tree = ast.parse(path.read_text())
+    started = time.monotonic()
+    if os.waitpid(start(path, tree, tests), 0)[1]:
+        sys.exit(f"Without any change there are failures: pytest {' '.join(tests)}")
+    longest = 30 + round(10 * (time.monotonic() - started))  # what takes longer has hung, which is noticed as well
+    running: dict[int, str] = {}
+    tried = 0
+    hints = [getattr(node, field, None) for node in ast.walk(tree) for field in ("annotation", "returns")]
+    skipped = {id(part) for hint in hints if hint for part in ast.walk(hint)}
+    skipped |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
 
     def finished() -> Iterator[str]:
         child, status = os.wait()
         what = running.pop(child)
-        if not what and status:
-            sys.exit(f"Without any change there are failures: pytest {' '.join(tests)}")
-        if what and not status:
+        if not status:
             yield what
 
     for node in ast.walk(tree):
@@ -99,7 +115,7 @@ def survivors(name: str) -> Iterator[str]:
             line = f"{path.name}:{getattr(old, 'lineno', '')}: {ast.unparse(old).splitlines()[0]}"
             setattr(node, field, value)
             what = f"{line} -> {ast.unparse(new).splitlines()[0]} ({field})"
-            running[start(path, tree, tests)] = what
+            running[start(path, tree, tests, longest)] = what
             setattr(node, field, before)
             tried += 1
             if len(running) >= AT_ONCE:

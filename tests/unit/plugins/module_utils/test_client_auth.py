@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth_calls
+from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates, _client, _client_auth_calls
 from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates import (
     ClientCertificate,
     describe,
@@ -43,6 +43,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth_
 from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import (
     CloudflareError,
     InputError,
+    MissingLibraryError,
     ResponseError,
 )
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Fault
@@ -788,6 +789,18 @@ def test_options(client_certificate: Issued) -> None:
     gone = Wanted.from_options(params(state="absent", certificate=pem))
     assert gone.certificate
     assert gone.certificate.fingerprint == client_certificate.fingerprint
+
+
+def test_without_cryptography_nothing_is_managed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_certificates, "CRYPTOGRAPHY_IMPORT_ERROR", "ImportError")
+    with pytest.raises(MissingLibraryError, match="cryptography >= 42"):
+        Wanted.from_options(params(enabled=False))
+
+
+def test_warnings_of_the_certificate_itself() -> None:
+    doubtful = replace(certificate("a"), warnings=("Doubtful.",))
+    assert list(warnings(Wanted(certificate=doubtful), State(False, (record("a"),)))) == ["Doubtful."]
+    assert list(warnings(Wanted(present=False, certificate=doubtful), State(False, ()))) == []
 
 
 def test_warnings(client_certificate: Issued) -> None:
