@@ -24,6 +24,7 @@ from typing import Any, Callable
 
 import pytest
 import requests
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
@@ -218,7 +219,7 @@ class Lab:
 
     # -- in place of sockets
 
-    def _send(self, request: requests.PreparedRequest, **_options: Any) -> requests.Response:
+    def _send(self, request: PreparedRequest, **_options: Any) -> Response:
         method, target = str(request.method), str(request.path_url)
         path = target.removeprefix("/client/v4")
         number = len(self.requests)
@@ -241,7 +242,7 @@ class Lab:
         return _response(request, reply.status, reply.body, reply.headers)
 
     @staticmethod
-    def _in_trouble(request: requests.PreparedRequest, trouble: Trouble) -> requests.Response:
+    def _in_trouble(request: PreparedRequest, trouble: Trouble) -> Response:
         if trouble.kind == "timeout":
             raise TaskTimeout
         if trouble.kind == "kill":
@@ -289,9 +290,7 @@ def _dropped() -> requests.ConnectionError:
     return requests.ConnectionError(ProtocolError("Connection aborted.", RemoteDisconnected("closed")))
 
 
-def _response(
-    request: requests.PreparedRequest, status: int, body: bytes, headers: Mapping[str, str]
-) -> requests.Response:
+def _response(request: PreparedRequest, status: int, body: bytes, headers: Mapping[str, str]) -> Response:
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
     raw = HTTPResponse(io.BytesIO(body), {"Date": date, **headers}, status, preload_content=False)
     return HTTPAdapter().build_response(request, raw)

@@ -138,7 +138,12 @@ def test_no_credentials_go_to_a_site(lab: Lab, tmp_path: Any, monkeypatch: pytes
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     seen: list[Any] = []
     handle = lab.emulator.handle
-    monkeypatch.setattr(lab.emulator, "handle", lambda *arguments: (seen.append(arguments[2]), handle(*arguments))[1])
+
+    def handled(*arguments: Any) -> Any:
+        seen.append(arguments[2])
+        return handle(*arguments)
+
+    monkeypatch.setattr(lab.emulator, "handle", handled)
     verification(lab).pull(lab.url)
     assert "Authorization" not in seen[0]
     assert seen[0]["User-Agent"].startswith("originsec.cloudflare/")

@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _hardening
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client_auth import UnsafeError
+from ansible_collections.originsec.cloudflare.plugins.module_utils._edge import Pull, Verification
 from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import (
     CloudflareError,
     InputError,
@@ -611,8 +612,13 @@ def test_zones_without_an_edge(lab: Lab, wanted: Options, other_certificate: Iss
 
 def test_the_default_is_the_zone_itself(lab: Lab, wanted: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    pull = _hardening.Verification.pull
-    monkeypatch.setattr(_hardening.Verification, "pull", lambda self, url: (seen.append(url), pull(self, lab.url))[1])
+    pull = Verification.pull
+
+    def pulled(self: Verification, url: str) -> Pull:
+        seen.append(url)
+        return pull(self, lab.url)
+
+    monkeypatch.setattr(Verification, "pull", pulled)
     report = lab.harden(**wanted, verify_urls=None)
     assert set(seen) == set(report.verified) == {"https://example.com/"}
 
@@ -787,7 +793,7 @@ def test_an_error_that_nobody_foresaw_is_put_back(lab: Lab, wanted: Options, mon
     def broken(*_arguments: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(_hardening.Verification, "settled", broken)
+    monkeypatch.setattr(Verification, "settled", broken)
     before = lab.look()
     message, _facts = lab.fail(**wanted)
     assert lab.look() == before
@@ -854,9 +860,13 @@ def test_the_tasks_timeout_does_not_end_the_undo(lab: Lab, wanted: Options) -> N
     def expire(_signal: int, _frame: object) -> None:
         raise TaskTimeout
 
+    def set_alarm(request: str) -> None:
+        if request.startswith("POST"):
+            signal.alarm(1)
+
     handler = signal.signal(signal.SIGALRM, expire)
     try:
-        lab.after_request = lambda request: signal.alarm(1) and None if request.startswith("POST") else None
+        lab.after_request = set_alarm
         go_dark(lab)
         before = lab.look()
         lab.fail(**wanted)
@@ -871,7 +881,7 @@ def test_the_tasks_timeout_does_not_end_the_undo(lab: Lab, wanted: Options) -> N
 
 
 def test_no_secret_is_in_a_result(lab: Lab, client_certificate: Issued) -> None:
-    options = {
+    options: Options = {
         "client_auth_enabled": True,
         "certificate": client_certificate.pem,
         "private_key": client_certificate.encoded_key(passphrase="a passphrase"),
