@@ -332,7 +332,7 @@ def _difference(kind: str, found: str | None, wanted: str | None) -> Difference:
 
 
 def _hostnames(value: Any, option: str) -> tuple[HostnamePosture, ...]:
-    if not value:
+    if not value or (isinstance(value, str) and not value.strip()):
         return ()
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
         raise InputError(f"{option} must be a list of dictionaries with hostname, enabled and certificate.")

@@ -506,7 +506,7 @@ def test_a_missing_library(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     elif what == "old pyOpenSSL":
         monkeypatch.delattr("OpenSSL.SSL.Connection.get_group_name")
     elif what == "old cryptography":
-        monkeypatch.setattr(_probe, "lib", object())
+        monkeypatch.setattr("OpenSSL._util.lib", object())
     else:
         monkeypatch.setattr(_probe, "_BOTH", "*X25519MLKEM4096:*X25519")
     with pytest.raises(MissingLibraryError) as caught:
