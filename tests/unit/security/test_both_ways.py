@@ -16,12 +16,13 @@ import re
 import socket
 import warnings
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Callable
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
 
+from ansible_collections.originsec.cloudflare.plugins.module_utils._module import CloudflareModule, Result
 from ansible_collections.originsec.cloudflare.plugins.modules import (
     auto_origin_tls_kex,
     origin_pqe,
@@ -56,14 +57,15 @@ Way = Callable[[ModuleType, dict[str, Any]], dict[str, Any]]
 
 
 def in_process(module: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = make_action(module.MODULE, args=options).run(task_vars={"ansible_inject_invocation": True})
+    action = make_action(module.MODULE, args=options, diff=True)
+    result: dict[str, Any] = action.run(task_vars={"ansible_inject_invocation": True})
     return result
 
 
 def as_module(module: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
     # ansible-core >= 2.21 wants to be asked for what it did anyway
     asked = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
-    return run_module(module, {**options, **asked})
+    return run_module(module, {**options, **asked}, diff=True)
 
 
 @pytest.fixture(params=[in_process, as_module], ids=["in-process", "module"])
@@ -129,6 +131,20 @@ def test_a_secret_in_any_other_option_is_hidden(
         for shown in (json.dumps(result), log.read_text()):
             assert SECRET.lower() not in shown.lower(), name
         assert not {"deprecations", "warnings"} & result.keys(), name
+
+
+def test_a_secret_is_hidden_in_warnings_and_diffs_as_well(
+    way: Way, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CF_API_TOKEN", SECRET)
+    outcome = Result(
+        "", {"found": SECRET}, before={"id": SECRET}, after={"id": f"of {SECRET}"}, warnings=[f"a {SECRET}"]
+    )
+    module = CloudflareModule({}, lambda *_: outcome)
+    result = way(SimpleNamespace(MODULE=module, main=module.main), options)  # type: ignore[arg-type]
+    assert "a ********" in str(result["warnings"])
+    assert result["diff"] == {"before": {"id": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}, "after": {"id": "of ********"}}
+    assert SECRET not in json.dumps(result, default=str)
 
 
 def _unknown_host(*_arguments: Any, **_keywords: Any) -> Any:

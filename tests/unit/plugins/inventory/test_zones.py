@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -340,6 +341,28 @@ def test_bad_options_get_one_message(
 
 
 # --------------------------------------------------------------------------------------------- bad answers
+
+
+@pytest.mark.parametrize("variable", ["CLOUDFLARE_API_TOKEN", "HTTPS_PROXY"])
+@pytest.mark.parametrize(
+    "option", ["statuses", "timeout", "names", "name_contains", "account_id", "api_base_url", "ca_path", "retries"]
+)
+def test_a_secret_in_another_option_is_hidden(
+    option: str, variable: str, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "Canary_of_the-secret!0123456789"
+    monkeypatch.setenv(variable, secret if variable.startswith("CLOUDFLARE") else f"http://user:{secret}@127.0.0.1:9")
+    value: Any = [secret] if option in ("statuses", "names") else secret
+    with pytest.raises(AnsibleError, match=r"\*{8}|api_base_url must") as caught:
+        inventory.read(**{option: value})
+    assert secret.lower() not in "".join(traceback.format_exception(caught.value)).lower()
+
+
+def test_a_secret_is_hidden_in_warnings_as_well(inventory: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CF_API_TOKEN", "canary-token.example")
+    inventory.read(names=["canary-token.example"])
+    (warning,) = inventory.warnings
+    assert "No zone ********" in warning
 
 
 def test_credentials_that_are_not_good(inventory: Inventory, emulator: Emulator) -> None:
