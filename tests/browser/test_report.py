@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import Posture, Row, audit, fleet, unreadable
+from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import Posture
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import Row, audit, fleet, unreadable
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit_report import report
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit import certificate, result
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit_report import HOSTILE, hostile

@@ -130,9 +130,9 @@ def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: I
     assert run.returncode == 2
     assert run.failed() == {"api.example", "blog.example"}
     assert "It is not as it is wanted: auto_origin_tls_kex (off, wanted on)." in run.output
-    assert f"other_certificates (CN=theirs ({theirs.fingerprint[:16]}), wanted none)." in run.output
+    assert f"superseded (CN=theirs ({theirs.fingerprint[:16]}), wanted none)." in run.output
     assert run.row("blog.example")[-1] == "auto_origin_tls_kex"
-    assert run.row("api.example")[-3:] == ["theirs", "89", "certificate,other_certificates"]
+    assert run.row("api.example")[-3:] == ["theirs", "89", "certificate,superseded"]
     assert run.row("shop.example")[-1] == "none"
 
     run = fleet.audit("-e", "audit_fail_on_drift=false", **files)
@@ -154,14 +154,16 @@ def test_reports(hardened: Fleet, client_certificate: Issued) -> None:
         ("blog.example", "drift"),
         ("shop.example", "compliant"),
     ]
-    assert report["zones"][0]["drift"] == [{"kind": "client_auth_enabled", "found": "off", "wanted": "on"}]
+    assert report["zones"][0]["drift"] == [
+        {"kind": "client_auth", "aspect": "client_auth", "found": "off", "wanted": "on"}
+    ]
     assert report["zones"][0]["wanted"] == {
         "ssl_mode": "full, strict or origin_pull",
-        "client_auth_enabled": "on",
+        "client_auth": "on",
         "certificate_expiring": "at least 30 days",
         "auto_origin_tls_kex": "on",
     }
-    assert [line["drift"] for line in csv.DictReader(lines.splitlines())] == ["client_auth_enabled", ""]
+    assert [line["drift"] for line in csv.DictReader(lines.splitlines())] == ["client_auth", ""]
     for text in (page, told, lines):
         assert client_certificate.fingerprint in text
         assert "BEGIN" not in text

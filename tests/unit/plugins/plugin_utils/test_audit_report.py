@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import Posture
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import (
-    Posture,
     Row,
     audit,
     fleet,
@@ -74,7 +74,7 @@ def test_the_table_shows_what_differs_and_what_cannot_be_read() -> None:
     lines = table(audit("a", nothing, WANTED), unreadable("b", "Not allowed"))
     assert [line.split() for line in lines[1:3]] == [
         ["b", *"??????", "unreadable"],
-        ["a", "off", "off", "none", "off", "none", "-", "client_auth_enabled,certificate,auto_origin_tls_kex"],
+        ["a", "off", "off", "none", "off", "none", "-", "client_auth,certificate,auto_origin_tls_kex"],
     ]
     assert lines[4:] == [
         "b could not be read: Not allowed",
@@ -146,12 +146,8 @@ def hostile() -> Row:
     presented = certificate(subject=HOSTILE, fingerprint_sha256='"><b>', not_after="<i>", status=HOSTILE)
     found = result(ssl_mode=HOSTILE, compliance_modes=[HOSTILE], origin_pqe=HOSTILE)
     found["origin_tls"]["client_auth"].update(active_certificate=presented, certificates=[presented])
-    variables = {
-        "required_ssl_modes": [HOSTILE + "!"],
-        "compliance_modes": [HOSTILE + "?"],
-        "client_auth_enabled": True,
-    }
-    return audit(HOSTILE, found, Posture.from_variables(variables))
+    wanted = Posture((f"{HOSTILE}!",), compliance_modes=(f"{HOSTILE}?",), client_auth_enabled=True)
+    return audit(HOSTILE, found, wanted)
 
 
 def test_nothing_of_what_others_chose_becomes_part_of_the_page() -> None:
