@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Exchange, Fault
 from ansible_collections.originsec.cloudflare.tests.unit.playbooks.test_audit import Fleet, Run
-from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, QuotaClock, issue
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, QuotaClock
 
 FILES = {"CLOUDFLARE_CLIENT_CERTIFICATE_FILE": "client.pem", "CLOUDFLARE_CLIENT_KEY_FILE": "client.key"}
 ZONES = 14
