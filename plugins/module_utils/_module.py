@@ -49,8 +49,11 @@ Run = Callable[[Params, Client, bool], Result]
 
 
 class _AnsibleModule(AnsibleModule):
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.params.update(encodable(self.params))  # before Ansible logs them, or passes a secret on to be masked
+
     def _log_invocation(self) -> None:
-        self.params.update(encodable(self.params))
         # The system's log is the first to get the options.
         self.no_log_values.update(_texts_with_keys(self.params))
         super()._log_invocation()

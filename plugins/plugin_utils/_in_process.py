@@ -91,9 +91,9 @@ class InProcessAction(NormalAction):
         """The result as the module would give it, or None where a Python library is missing for that."""
         told: dict[str, Any] = {}  # beside the options, as a module is told
         self._update_module_args(self._task.action, told, task_vars)
-        options = json.loads(json.dumps(self._task.args, cls=_ENCODER))
+        options = encodable(json.loads(json.dumps(self._task.args, cls=_ENCODER)))
         validation = ArgumentSpecValidator(self.module.argument_spec).validate(options)
-        params = encodable({**options, **validation.validated_parameters})
+        params = {**options, **validation.validated_parameters}
         if validation.error_messages:
             message = validation.errors.msg
             if isinstance(validation.errors[0], UnsupportedError):
