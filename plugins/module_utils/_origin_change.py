@@ -196,6 +196,7 @@ class Change:
                 self._test()
                 self._reload()
                 after = self._wait(demanded, self.wanted.mode, before)
+                deaf()  # it is done
             except BaseException as error:
                 deaf()
                 what = str(error) if isinstance(error, OriginError) else f"{type(error).__name__}: {error}"

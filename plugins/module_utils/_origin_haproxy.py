@@ -169,9 +169,9 @@ class HAProxy(Server):
 
     @property
     def _outside(self) -> Process:
-        """With the environment that the master was started in, without what it tells its own next life."""
+        """As it was started: by root, which it may have dropped, and without what it tells its own next life."""
         environment = {name: value for name, value in self.process.environment.items() if name not in _ITS_OWN}
-        return replace(self.process, environment=environment)
+        return replace(self.process, environment=environment, user=0, group=0)
 
     def _ours(self, mode: str) -> str:
         return f" ca-file {self.authorities}.pem {_VERIFY[mode]}"

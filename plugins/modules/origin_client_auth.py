@@ -119,6 +119,8 @@ notes:
   - It has to be root on the origin.
   - The probe connects without a certificate. That the edge gets in with its own is seen through the edge only, or with
     M(originsec.cloudflare.origin_tls_probe).
+  - While they ask, nginx and Apache refuse a certificate of a known authority nevertheless that is for servers only
+    (C(extendedKeyUsage) without C(clientAuth)), or has expired.
   - nginx takes certificates of the authorities in C(ssl_trusted_certificate) as well, which the module warns of.
   - A run that was killed leaves a file C(.originsec-client-auth.pending) beside the configuration, after which the next
     run reloads the server, whatever it finds.

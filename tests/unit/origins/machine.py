@@ -106,7 +106,20 @@ class Machine:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         for name in ("etc", "etc.work", "var", "var.work"):
             (self.upper / name).mkdir(parents=True)
-        command = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-c", INIT]
+        # It ends with these tests, however they end
+        command = [
+            "setpriv",
+            "--pdeathsig=KILL",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+            sys.executable,
+            "-c",
+            INIT,
+        ]
         self._outer = subprocess.Popen(
             [*command, str(self.tree), str(self.upper)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
