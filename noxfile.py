@@ -47,8 +47,7 @@ UNIT_TEST_PACKAGES = (
 )
 
 TYPED_PACKAGES = (
-    *("cloudflare", "dilithium-py", "hypothesis", "jinja2", "nox", "playwright", "pyOpenSSL", "pytest"),
-    *("types-PyYAML", "types-requests"),
+    *("dilithium-py", "hypothesis", "jinja2", "nox", "pyOpenSSL", "pytest", "types-PyYAML", "types-requests"),
 )
 
 # Most tests wait for a process of their own now and then, so more of them than there are cores keep these busy.

@@ -32,7 +32,7 @@ BEYOND = {f"GET {SETTINGS}", f"GET {AUTOMATIC}", f"PATCH {AUTOMATIC}", f"GET {HO
 
 
 def strict(emulator: Emulator, **credentials: str) -> Cloudflare:
-    return Cloudflare(**credentials, base_url=emulator.url, _strict_response_validation=True, max_retries=0)  # type: ignore[arg-type]
+    return Cloudflare(**credentials, base_url=emulator.url, _strict_response_validation=True, max_retries=0)
 
 
 @pytest.fixture(params=["token", "key"])
@@ -93,7 +93,7 @@ def test_pqe(sdk: Cloudflare, zone: Zone) -> None:
         assert (updated.id, updated.value, updated.editable) == ("origin_pqe", value, True)
         assert isinstance(updated.modified_on, datetime.datetime)
         with pytest.warns(DeprecationWarning, match="deprecated"):
-            assert resource.get(zone_id=zone.id).model_dump() == updated.model_dump()  # type: ignore[union-attr]
+            assert resource.get(zone_id=zone.id).model_dump() == updated.model_dump()
 
 
 def test_compliance(sdk: Cloudflare, emulator: Emulator, zone: Zone) -> None:
