@@ -112,7 +112,11 @@ def hardened(fleet: Fleet, client_certificate: Issued) -> Fleet:
 def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: Issued) -> None:
     (fleet.directory / "client.pem").write_text(client_certificate.pem)
     (fleet.directory / "client.key").write_text(client_certificate.key_pem)
-    fleet.variables = {"zone_hardening_compliance_modes": ["pqh"], "zone_hardening_exclusive": True}
+    fleet.variables = {
+        "zone_hardening_compliance_modes": ["pqh"],
+        "zone_hardening_exclusive": True,
+        "zone_hardening_verify_urls": [],
+    }
     files = {"CLOUDFLARE_CLIENT_CERTIFICATE_FILE": "client.pem"}
     run = fleet.run("harden", **files, CLOUDFLARE_CLIENT_KEY_FILE="client.key")
     assert run.returncode == 0, run.output
@@ -130,9 +134,9 @@ def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: I
     assert run.returncode == 2
     assert run.failed() == {"api.example", "blog.example"}
     assert "It is not as it is wanted: auto_origin_tls_kex (off, wanted on)." in run.output
-    assert f"other_certificates (CN=theirs ({theirs.fingerprint[:16]}), wanted none)." in run.output
+    assert f"superseded (CN=theirs ({theirs.fingerprint[:16]}), wanted none)." in run.output
     assert run.row("blog.example")[-1] == "auto_origin_tls_kex"
-    assert run.row("api.example")[-3:] == ["theirs", "89", "certificate,other_certificates"]
+    assert run.row("api.example")[-3:] == ["theirs", "89", "certificate,superseded"]
     assert run.row("shop.example")[-1] == "none"
 
     run = fleet.audit("-e", "audit_fail_on_drift=false", **files)
@@ -154,14 +158,16 @@ def test_reports(hardened: Fleet, client_certificate: Issued) -> None:
         ("blog.example", "drift"),
         ("shop.example", "compliant"),
     ]
-    assert report["zones"][0]["drift"] == [{"kind": "client_auth_enabled", "found": "off", "wanted": "on"}]
+    assert report["zones"][0]["drift"] == [
+        {"kind": "client_auth", "aspect": "client_auth", "found": "off", "wanted": "on"}
+    ]
     assert report["zones"][0]["wanted"] == {
         "ssl_mode": "full, strict or origin_pull",
-        "client_auth_enabled": "on",
+        "client_auth": "on",
         "certificate_expiring": "at least 30 days",
         "auto_origin_tls_kex": "on",
     }
-    assert [line["drift"] for line in csv.DictReader(lines.splitlines())] == ["client_auth_enabled", ""]
+    assert [line["drift"] for line in csv.DictReader(lines.splitlines())] == ["client_auth", ""]
     for text in (page, told, lines):
         assert client_certificate.fingerprint in text
         assert "BEGIN" not in text
@@ -235,7 +241,7 @@ def test_a_zone_that_cannot_be_read_keeps_none_of_the_others_from_being_told(har
     hardened.hosts["odd.example"] = {**hardened.hosts.pop("api.example"), "zone_hardening_min_days_remaining": "soon"}
     run = hardened.audit("-e", "audit_fail_on_drift=yes", "-e", "audit_report=b.json", ANSIBLE_STRATEGY="free")
     assert run.returncode == 2
-    assert "zone_hardening_min_days_remaining must be a whole number, not 'soon'." in run.output
+    assert "zone_hardening_min_days_remaining must be a whole number that is not negative, not 'soon'." in run.output
     assert "gone.example could not be read: GET " in run.output
     assert "unknown.example could not be read: There is no zone unknown.example" in run.output
     assert "5 zones: 2 compliant, 0 with drift, 3 unreadable" in run.output
