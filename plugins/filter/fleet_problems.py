@@ -12,7 +12,7 @@ description:
   - Says what is wrong with the variables of zones and of a playbook of this collection, once for all zones that have
     it, so that it can be refused before the first request.
   - Found are unknown variables whose names begin with C(zone_hardening_), C(harden_) or C(audit_); values that are no
-    booleans, choices or numbers where such are needed; reports that could not be written; and files that could not be
+    booleans where such are needed; reports that could not be written; and files that could not be
     read.
 author:
   - The originsec.cloudflare authors (@originsec)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..module_utils._errors import InputError
-from ..module_utils._posture import Posture, number, truth
+from ..module_utils._posture import number, truth
 from ..modules.origin_tls import MODULE
 from ._files import environment_file, report_paths, report_problem
 
@@ -37,12 +37,6 @@ _PLAYBOOK_VARIABLES = frozenset({*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts"
 _PREFIXES = (ROLE_PREFIX, "harden_", "audit_")
 
 _ROLE_BOOLEANS = tuple(name for name, option in MODULE.argument_spec.items() if option["type"] == "bool")
-_POSTURE = (
-    *("required_ssl_modes", "ssl_mode", "auto_origin_tls_kex", "compliance_modes", "origin_pqe"),
-    *("client_auth_enabled", "global_client_auth_enabled", "min_days_remaining", "only"),
-)
-"""What of a zone's variables is judged for all zones beforehand. No secret and no certificate is: a template that
-fetches one may be slow."""
 
 
 def unknown_variables(names: Iterable[str], prefixes: Sequence[str] = _PREFIXES) -> list[str]:
@@ -99,14 +93,16 @@ def _zones_problems(hostvars: Mapping[str, Mapping[str, Any]], zones: Sequence[s
 
 
 def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
-    """The first value that cannot be what is wanted of a zone."""
+    """The first boolean that is none: one that is misspelt for many zones could switch something off for all of them.
+
+    Other values are judged with each zone, which keeps no other from being worked on.
+    """
     try:
         for name in _ROLE_BOOLEANS:
             truth(_value(variables, ROLE_PREFIX + name), ROLE_PREFIX + name)
         manage = f"{ROLE_PREFIX}manage"
         if manage in variables and truth(_value(variables, manage), manage) is None:
             raise InputError(f"{manage} must be a boolean, true or false, and not blank.")
-        Posture.from_options({name: _value(variables, ROLE_PREFIX + name) for name in _POSTURE}, ROLE_PREFIX)
     except InputError as error:
         yield str(error)
 

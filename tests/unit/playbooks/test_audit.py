@@ -112,7 +112,11 @@ def hardened(fleet: Fleet, client_certificate: Issued) -> Fleet:
 def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: Issued) -> None:
     (fleet.directory / "client.pem").write_text(client_certificate.pem)
     (fleet.directory / "client.key").write_text(client_certificate.key_pem)
-    fleet.variables = {"zone_hardening_compliance_modes": ["pqh"], "zone_hardening_exclusive": True}
+    fleet.variables = {
+        "zone_hardening_compliance_modes": ["pqh"],
+        "zone_hardening_exclusive": True,
+        "zone_hardening_verify_urls": [],
+    }
     files = {"CLOUDFLARE_CLIENT_CERTIFICATE_FILE": "client.pem"}
     run = fleet.run("harden", **files, CLOUDFLARE_CLIENT_KEY_FILE="client.key")
     assert run.returncode == 0, run.output
@@ -237,7 +241,7 @@ def test_a_zone_that_cannot_be_read_keeps_none_of_the_others_from_being_told(har
     hardened.hosts["odd.example"] = {**hardened.hosts.pop("api.example"), "zone_hardening_min_days_remaining": "soon"}
     run = hardened.audit("-e", "audit_fail_on_drift=yes", "-e", "audit_report=b.json", ANSIBLE_STRATEGY="free")
     assert run.returncode == 2
-    assert "zone_hardening_min_days_remaining must be a whole number, not 'soon'." in run.output
+    assert "zone_hardening_min_days_remaining must be a whole number that is not negative, not 'soon'." in run.output
     assert "gone.example could not be read: GET " in run.output
     assert "unknown.example could not be read: There is no zone unknown.example" in run.output
     assert "5 zones: 2 compliant, 0 with drift, 3 unreadable" in run.output

@@ -202,18 +202,17 @@ def test_problems_are_said_once_and_of_whom() -> None:
             return value
 
     fine = Variables(
-        zone_hardening_rollback="{{ x }}", zone_hardening_ssl_mode="undefined", zone_hardening_private_key=""
+        zone_hardening_rollback="{{ x }}", zone_hardening_exclusive="undefined", zone_hardening_private_key=""
     )
     mine = Variables(fine, auditd_rules=[], hardening=1, zone_hardening__ours=1)
-    bad = Variables(mine, zone_hardening_ssl_mode="stict", zone_hardening_xyzzy="", harden_verify_urls=[])
+    bad = Variables(mine, zone_hardening_exclusive="ture", zone_hardening_xyzzy="", harden_verify_urls=[])
     hosts = {"a.example": fine, "b.example": mine, "c.example": bad, "d.example": bad, "e.example": bad}
     problems = fleet_problems.fleet_problems(hosts, list(hosts), {"harden_max_fail_percentage": "101"})
     assert problems == [
         "c.example and 2 more zones: harden_verify_urls is no variable of the playbooks; did you mean "
         "zone_hardening_verify_urls?",
         "c.example and 2 more zones: zone_hardening_xyzzy is no variable of the role.",
-        "c.example and 2 more zones: zone_hardening_ssl_mode must be off, flexible, full, strict or origin_pull, not "
-        "'stict'.",
+        "c.example and 2 more zones: zone_hardening_exclusive must be a boolean, true or false, not 'ture'.",
         "harden_max_fail_percentage must be a percentage, from 0 to 100, not '101'.",
     ]
     assert fleet_problems.fleet_problems(hosts, ["a.example", "b.example"], {"harden_plan": None}) == []
