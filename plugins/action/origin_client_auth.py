@@ -10,31 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._certificates import load_authorities
 from ..module_utils._errors import CloudflareError
+from ..plugin_utils._core import Action
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_async = True
-
+class ActionModule(Action):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
         # A blank answer of a survey is an option that is not set
-        options = {name: value for name, value in self._task.args.items() if value not in ("", None)}
+        options = {name: value for name, value in self.arguments.items() if value not in ("", None)}
         if options.get("mode") is False:  # as YAML reads an off without quotes
             options["mode"] = "off"
         authorities, warnings = self._authorities(options)
         options["ca"] = [_commented(one) for one in authorities]
-        asynchronous = self._task.async_val and not self._connection.has_native_async
-        result |= self._execute_module(
-            module_name="originsec.cloudflare.origin_client_auth",
-            module_args=options,
-            task_vars=task_vars,
-            wrap_async=asynchronous,
-        )
+        self.arguments = options
+        result: dict[str, Any] = super().run(tmp, task_vars)
         result["ca"] = authorities
         if warnings:
             result["warnings"] = [*warnings, *result.get("warnings", [])]

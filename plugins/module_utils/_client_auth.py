@@ -69,6 +69,10 @@ class Record:
         # Without the Z, a time with a fraction sorts after the same second without one.
         return self.id is None, str(self.uploaded_on or "").rstrip("Z"), self.id or ""
 
+    def known_as(self, description: Mapping[str, Any]) -> Record:
+        """With this description, where the response had none that can be read: it is known whose record it is."""
+        return replace(self, description=description) if self.fingerprint is None else self
+
     def result(self) -> dict[str, Any]:
         """As in return values."""
         return {

@@ -101,7 +101,8 @@ class ClientAuthCalls:
             while record is None:
                 last = while_refused.left <= 0
                 try:
-                    record = Record.from_api(self.client.request("POST", self._path, body))
+                    posted = Record.from_api(self.client.request("POST", self._path, body))
+                    record = posted.known_as(certificate.description)
                     ours = True
                 except CloudflareError as error:
                     exists = _EXISTS in error.codes
@@ -198,12 +199,17 @@ class ClientAuthCalls:
                 )
             time_is_over = not patience.pause() or patience.left <= 0
             found = Record.from_api(self.client.request("GET", f"{self._path}/{record.id}"))
-            record = replace(found, uploaded_here=record.uploaded_here, listed=record.listed)
+            known = found.known_as(record.description)
+            record = replace(known, uploaded_here=record.uploaded_here, listed=record.listed)
         return record
 
     def await_listed(self, step: AwaitListed, state: State) -> State:
         """The state as the list shows it once it shows the upload, which itself stays as it is known already."""
-        own = next(one for one in state.records if one.exists and one.fingerprint == step.fingerprint)
+        own = next((one for one in state.records if one.exists and one.fingerprint == step.fingerprint), None)
+        if own is None:
+            raise ResponseError(
+                "Cloudflare answered with another certificate than the one that was uploaded: run again."
+            )
         patience = Patience(self.client, self.wait_timeout)
         while True:
             listed = self.records()

@@ -67,12 +67,12 @@ class Apache(Server):
 
     def __init__(self, system: System, process: Process) -> None:
         super().__init__(system, process)
-        self._options = list(_without_k(process.arguments))
+        self._command_line = list(_without_k(process.arguments))
         told = self._told("-V")
         version = re.search(r"Server version: Apache/(\S+)", told)
         self._version = version[1] if version else "unknown"
         built = dict(re.findall(r'-D (HTTPD_ROOT|SERVER_CONFIG_FILE)="([^"]*)"', told))
-        given = dict(zip(self._options, self._options[1:]))
+        given = dict(zip(self._command_line, self._command_line[1:]))
         self._root = given.get("-d") or built.get("HTTPD_ROOT") or "/etc/apache2"
         self.configuration = os.path.join(
             self._root, given.get("-f") or built.get("SERVER_CONFIG_FILE") or "apache2.conf"
@@ -93,7 +93,7 @@ class Apache(Server):
 
     @property
     def start(self) -> Process:
-        return replace(self.process, arguments=(*self._options, "-k", "start"))
+        return replace(self.process, arguments=(*self._command_line, "-k", "start"))
 
     def found(self) -> Found:
         main = self._whole()
@@ -149,19 +149,19 @@ class Apache(Server):
         return found
 
     def test(self) -> Finished:
-        return self.system.run([self.process.program, *self._options, "-t"], self.process)
+        return self.system.run([self.process.program, *self._command_line, "-t"], self.process)
 
     def reload(self) -> Finished:
         self.system.signal(self.process.pid, signal.SIGUSR1)
         return Finished(0, "")
 
     def _told(self, option: str) -> str:
-        return self.system.run([self.process.program, *self._options, option], self.process).output
+        return self.system.run([self.process.program, *self._command_line, option], self.process).output
 
     def _whole(self) -> Directive:
         """All settings, those in conditions that are met as if they were outside."""
         loaded = set(re.findall(r"^ (\w+) \(", self._told("-M"), re.MULTILINE))
-        given = list(zip(self._options, self._options[1:]))
+        given = list(zip(self._command_line, self._command_line[1:]))
         variables = dict(self.process.environment)
         variables |= dict.fromkeys((value for option, value in given if option == "-D"), "")
         reader = _Reader(self, loaded, variables)

@@ -122,7 +122,7 @@ class Nginx(Server):
         given = dict(re.findall(r"\s-([cpge])\s+(.+?)(?=\s-[a-zA-Z]\s|$)", title))
         prefix = given.get("p") or built.get("prefix") or "/etc/nginx"
         self.configuration = os.path.join(prefix, given.get("c") or built.get("conf-path") or "conf/nginx.conf")
-        self._options = [text for option, value in given.items() for text in (f"-{option}", value)]
+        self._command_line = [text for option, value in given.items() for text in (f"-{option}", value)]
 
     @classmethod
     def masters(cls, processes: Sequence[Process]) -> list[Process]:
@@ -139,7 +139,7 @@ class Nginx(Server):
     @property
     def start(self) -> Process:
         one = self.process
-        options = tuple(self._options)
+        options = tuple(self._command_line)
         return Process(one.pid, one.parent, one.program, options, one.environment, one.directory, one.user, one.group)
 
     def found(self) -> Found:
@@ -184,7 +184,7 @@ class Nginx(Server):
         return in_order(mode, [bundle], [self.file(self._drop_in(), text)])
 
     def test(self) -> Finished:
-        return self.system.run([self.process.program, *self._options, "-t", "-q"])
+        return self.system.run([self.process.program, *self._command_line, "-t", "-q"])
 
     def reload(self) -> Finished:
         self.system.signal(self.process.pid, signal.SIGHUP)

@@ -151,8 +151,9 @@ _ENOUGH = 4096
 def other_kind(text: str, option: str) -> str:
     """What a text is in place of the PEM that an option takes, and what to do; empty where that is not known.
 
-    option: certificate or private_key. Never quotes the text, which may be a secret.
+    option: private_key, or any other, which takes certificates. Never quotes the text, which may be a secret.
     """
+    option = option if option == "private_key" else "certificate"
     text = text.lstrip("\ufeff").strip()
     for label, _pem in pem_blocks(text):
         for kind in _BY_LABEL:

@@ -356,6 +356,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._core import asks_for_diff
 from ..module_utils._origin_apache import Apache
 from ..module_utils._origin_caddy import Caddy
 from ..module_utils._origin_change import Change, Check, Wanted
@@ -433,7 +434,7 @@ def main() -> None:
     result = run(module.params, module.check_mode, System())
     for warning in result.pop("warnings", []):
         module.warn(warning)
-    if not module._diff:
+    if not asks_for_diff(module):
         result.pop("diff", None)
     finish = module.fail_json if "failed" in result else module.exit_json
     finish(**result)

@@ -40,7 +40,7 @@ class RoleAction(InProcessAction):
         if problems:
             return {"failed": True, "msg": f"{' '.join(problems)} Nothing was requested."}
         result = super().run(tmp, task_vars)
-        sources = sources_of(self._task.args) if result.get("failed") or result.get("warnings") else {}
+        sources = sources_of(self.arguments) if result.get("failed") or result.get("warnings") else {}
         if result.get("failed") and isinstance(result.get("msg"), str):
             result["msg"] = in_the_users_names(result["msg"], sources)
         if result.get("warnings"):

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.action.normal import ActionModule as NormalAction
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.originsec.cloudflare.plugins.action.origin_client_auth import ActionModule
@@ -27,14 +28,9 @@ def act(**options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         templar=Mock(),
         shared_loader_obj=Mock(),
     )
-    sent: dict[str, Any] = {}
-
-    def execute(*, module_args: dict[str, Any], **_others: Any) -> dict[str, Any]:
-        sent.update(module_args)
-        return {"changed": True, "warnings": ["of the module"]}
-
-    action._execute_module = execute
-    return action.run(task_vars={}), sent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NormalAction, "run", lambda *_arguments: {"changed": True, "warnings": ["of the module"]})
+        return action.run(task_vars={}), action.arguments
 
 
 def refused(**options: Any) -> str:
