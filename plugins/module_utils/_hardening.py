@@ -908,7 +908,8 @@ class _Transaction:
             if dark:
                 raise UnsafeError(
                     f"{'; '.join(dark)}. It was so before anything was changed, so that nothing could be verified "
-                    "afterwards. Mend the site first, or name other URLs in verify_urls."
+                    "afterwards. Mend the site first, or name other URLs in verify_urls; where this change is what "
+                    "mends it, make it with verify_urls: []."
                 )
         return before
 

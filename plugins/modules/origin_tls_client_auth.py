@@ -97,7 +97,7 @@ notes:
     apply to Cloudflare Tunnel.
   - Removing the last active certificate of a zone while Authenticated Origin Pulls stay enabled is refused, since an
     origin that asks for a certificate would refuse all traffic.
-  - Make the origin ask for a certificate (C(ssl_verify_client optional) in nginx) before enabling, and require it
+  - Make the origin ask for a certificate (C(ssl_verify_client optional_no_ca) in nginx) before enabling, and require it
     (C(ssl_verify_client on)) after.
   - A certificate with state V(absent) is looked for in Cloudflare's list, which can lag some seconds behind an upload.
     O(certificate_id) finds it in that time, too.

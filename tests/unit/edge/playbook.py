@@ -23,6 +23,7 @@ VERIFY = {
     "zone_hardening_verify_urls": ["http://{{ inventory_hostname }}/"],
     "zone_hardening_verify_retries": 0,
     "zone_hardening_verify_delay": 0,
+    "zone_hardening_verify_settle": 0,
 }
 
 
@@ -38,12 +39,16 @@ class Harden:
     edge: Edge
     token: str
 
-    def __call__(self, zones: dict[str, dict[str, Any]], expected: int = 0) -> str:
-        """What it printed. zones: the variables of each; expected: how it ends."""
+    def __call__(self, zones: dict[str, dict[str, Any]], expected: int = 0) -> dict[str, dict[str, Any]]:
+        """The zones of its report, by name. zones: the variables of each; expected: how it ends."""
+        report = self.directory / "report.json"
         inventory = self.directory / "inventory.json"
         inventory.write_text(json.dumps({"zones": {"hosts": zones, "vars": VERIFY}}))
         finished = subprocess.run(
-            [str(TOOLS / "ansible-playbook"), "-i", str(inventory), "originsec.cloudflare.harden"],
+            [
+                *(str(TOOLS / "ansible-playbook"), "-i", str(inventory), "originsec.cloudflare.harden"),
+                *("-e", f"harden_report={report}"),
+            ],
             env=environment(
                 self.directory,
                 ANSIBLE_FORKS="2",
@@ -61,4 +66,4 @@ class Harden:
             timeout=300,
         )
         assert finished.returncode == expected, finished.stdout
-        return finished.stdout
+        return {one["zone"]: one for one in json.loads(report.read_text())["zones"]}

@@ -65,7 +65,7 @@ def test_off_needs_none(mode: Any) -> None:
 def test_what_cannot_be_right(authority: Issued) -> None:
     assert refused(ca=[]).startswith("ca is missing")
     assert refused(ca="").startswith("ca is missing")
-    assert "It takes the text, not the path" in refused(ca="/etc/ssl/authority.pem")
+    assert "It is the path of a file" in refused(ca="/etc/ssl/authority.pem")
     assert refused(ca=authority.pem.replace("MII", "MIX")).startswith("ca cannot be parsed")
     assert "holds a private key, which has no business on an origin" in refused(ca=authority.pem + authority.key_pem)
     intermediate = issue("intermediate", issuer=authority, authority=True, usage=None)
