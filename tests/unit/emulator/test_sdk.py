@@ -246,7 +246,8 @@ def test_hostnames(sdk: Cloudflare, emulator: Emulator, zone: Zone, client_certi
 
     def associate(enabled: bool | None, *hostnames: str) -> list[HostnameUpdateResponse]:
         config: Any = [{"hostname": name, "cert_id": certificate, "enabled": enabled} for name in hostnames]
-        return resource.update(zone_id=zone.id, config=config).result
+        updated: list[HostnameUpdateResponse] = resource.update(zone_id=zone.id, config=config).result
+        return updated
 
     answer = associate(True, "b.example.com", "a.example.com")
     assert [(one.hostname, one.cert_id, one.enabled, one.status, one.cert_status) for one in answer] == [
