@@ -104,6 +104,17 @@ def test_answers_of_the_survey_reach_the_role(
     assert [(zone.kex_enabled, zone.aop_enabled) for zone in zones] == [(False, True), (False, False), (False, False)]
 
 
+def test_the_key_exchange_needs_no_certificate(
+    tmp_path: Path, asked: Awx, zones: list[Zone], inventory: dict[str, Any], credentials: list[Credential]
+) -> None:
+    """The other job template: whether client certificates are presented stays as it is, whatever the inventory says."""
+    zones[0].aop_enabled = True
+    answers = asked.answers("Harden the key exchange of zones")
+    job = Job(tmp_path / "job", inventory, credentials[:1], answers).run()
+    assert job.status == ("successful", 0), job.output
+    assert [(zone.kex_enabled, zone.aop_enabled) for zone in zones] == [(True, True), (True, False), (True, False)]
+
+
 def test_a_failed_job_tells_why_and_nothing_else(
     tmp_path: Path,
     emulator: Emulator,
