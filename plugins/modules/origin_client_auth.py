@@ -93,7 +93,7 @@ options:
         type: int
       server_names:
         description:
-          - The names of the sites to ask for. HAProxy's configuration does not tell them. With V([\]), nothing is
+          - The names of the sites to ask for. HAProxy's configuration does not tell them. With V([]), nothing is
             probed.
         type: list
         elements: str

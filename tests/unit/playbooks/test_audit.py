@@ -125,7 +125,7 @@ def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: I
     assert run.returncode == 0, run.output
     assert "3 zones: 3 compliant, 0 with drift, 0 unreadable" in run.output
     assert run.row("shop.example") == ["shop.example", "strict", "automatic", "pqh", "on", "first", "89", "none"]
-    assert fleet.emulator.count() == {"GET": 5 * len(NAMES)}
+    assert fleet.emulator.count() == {"GET": 7 * len(NAMES)}
 
     fleet.zones["blog.example"].kex_enabled = False
     theirs = issue("theirs")

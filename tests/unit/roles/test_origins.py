@@ -43,7 +43,7 @@ def test_a_zone_whose_origin_takes_the_certificate(
         report = first.reports["example.com"]
         accepting = [address] if asks != "none" else []
         kinds = {kind: [address] if kind == KINDS[asks] else [] for kind in KINDS.values()}
-        assert report["origins"] == {**kinds, "accepting": accepting}
+        assert report["origins"] == {**kinds, "unreachable": [], "accepting": accepting}
         assert {one.server_name for one in origin.connections} == {"example.com"}
 
         again = ansible.run("-e", "zone_hardening_require_enforcement=true", "-e", f"zone_hardening_origins={address}")
@@ -141,8 +141,14 @@ def test_an_origin_whose_own_certificate_has_expired(
     ("variables", "why"),
     [
         ({"zone_hardening_require_enforcement": True}, "zone_hardening_require_enforcement needs to know the origins"),
-        ({"zone_hardening_origins": ["192.0.2.1:99999"]}, "port must be at least 1 and at most 65535"),
-        ({"zone_hardening_origins": ["https://192.0.2.1/"]}, "is neither the name of a host"),
+        (
+            {"zone_hardening_origins": ["192.0.2.1:99999"]},
+            "zone_hardening_origins must hold hosts, with a port where it is not 443",
+        ),
+        (
+            {"zone_hardening_origins": ["https://192.0.2.1/"]},
+            "zone_hardening_origins must hold hosts, with a port where it is not 443",
+        ),
     ],
 )
 def test_what_cannot_be_right(ansible: Ansible, variables: dict[str, Any], why: str) -> None:

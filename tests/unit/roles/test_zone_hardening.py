@@ -243,4 +243,9 @@ def test_defaults_and_argument_specs_agree() -> None:
     )
     assert set(options) <= set(defaults) | {f"zone_hardening_{name}" for name in connection}
     assert set(defaults) <= set(options)
-    assert {name: options[name].get("default") for name in defaults} == defaults
+    # What the playbooks take from the environment is nobody's to set.
+    shown = {
+        name: "" if isinstance(value, str) and "zone_hardening__" in value else value
+        for name, value in defaults.items()
+    }
+    assert {name: options[name].get("default") for name in defaults} == shown
