@@ -156,8 +156,7 @@ def slow(session: nox.Session) -> None:
 def prerelease(session: nox.Session) -> None:
     """Unit tests on the newest ansible-core of the index, pre-releases included. Arguments go to pytest."""
     root = check_out(session)
-    # A pre-release in a requirement admits pre-releases of that project, and of no other.
-    session.install("--no-compile", "ansible-core>=2.22.0b1", "-r", "requirements.txt", *UNIT_TEST_PACKAGES)
+    session.install("--no-compile", "ansible-core>=2.22.0.dev0", "-r", "requirements.txt", *UNIT_TEST_PACKAGES)
     session.run("python", "-m", "pip", "freeze", "--quiet")
     run_pytest(session, root, *PARALLEL, *session.posargs)
 
@@ -341,9 +340,10 @@ def install(session: nox.Session, core: str, *packages: str) -> None:
     """Install an ansible-core, what the collection needs to run, and packages."""
     # With the oldest core goes the oldest library that is supported
     oldest = ["cryptography~=42.0.0"] if core == min(CORES) else []
-    # pip takes a pre-release only while there is no release
+    # A pre-release in a requirement admits pre-releases of that project, and of no other
+    wanted = f"ansible-core=={core}.*{'' if CORES[core].released else f',>={core}.0.dev0'}"
     # What is imported is compiled then, and little of it is
-    session.install("--no-compile", f"ansible-core=={core}.*", "-r", "requirements.txt", *oldest, *packages)
+    session.install("--no-compile", wanted, "-r", "requirements.txt", *oldest, *packages)
 
 
 def provide_pip_to_ansible_test(session: nox.Session, core: str) -> None:
