@@ -221,7 +221,7 @@ def test_hostname_certificates(
         some(resource.create(zone_id=zone.id, certificate=issued.pem, private_key=issued.key_pem))
         for issued in (client_certificate, other_certificate)
     )
-    assert (first.status, second.status) == ("initializing", "initializing")
+    assert (first.status, second.status) == ("active", "active")
     listed = resource.list(zone_id=zone.id).result
     assert [(one.id, one.status, one.model_extra) for one in listed] == [
         (first.id, "active", {}),

@@ -72,6 +72,7 @@ class Role:
                 "ANSIBLE_LOCAL_TEMP": str(self.directory / "tmp"),
                 "ANSIBLE_NOCOLOR": "1",
                 "LC_ALL": "C.UTF-8",
+                "TMPDIR": "/tmp",  # where ansible-core makes a socket, whose path may have 107 characters
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

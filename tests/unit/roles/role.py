@@ -86,6 +86,7 @@ class Ansible:
                 "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
                 "ANSIBLE_HOME": str(self.directory / "home"),
                 "ANSIBLE_NOCOLOR": "1",
+                "TMPDIR": "/tmp",  # where ansible-core makes a socket, whose path may have 107 characters
                 "CLOUDFLARE_API_TOKEN": self.token,
                 "CLOUDFLARE_BASE_URL": self.emulator.url,
                 **self.environment,
