@@ -17,54 +17,54 @@ MAIN = "/etc/caddy/Caddyfile"
 OURS = "/etc/caddy/originsec-client-auth"
 CONFIGURATION = """# A comment {
 {
-	admin off
-	http_port 8080
+\tadmin off
+\thttp_port 8080
 }
 (own) {
-	tls {
-		client_auth {
-			mode require_and_verify
-			trusted_ca_cert_file /x
-		}
-	}
+\ttls {
+\t\tclient_auth {
+\t\t\tmode require_and_verify
+\t\t\ttrusted_ca_cert_file /x
+\t\t}
+\t}
 }
 &(named) {
-	respond x
+\trespond x
 }
 a.example, www.a.example:443,
 *.b.example { # with a comment
-	tls x y {
-		curves x25519
-	}
-	respond "{ not a block" `}`
+\ttls x y {
+\t\tcurves x25519
+\t}
+\trespond "{ not a block" `}`
 }
 http://plain.example, :8080, plain.example:8080 {
-	respond <<END
-		}
-		END
+\trespond <<END
+\t\t}
+\t\tEND
 }
 own.example {
-	import own
+\timport own
 }
 https://open.example:8443 {
-	bind 127.0.0.1 ::1
-	tls {
-		client_auth {
-			mode request
-		}
-	}
+\tbind 127.0.0.1 ::1
+\ttls {
+\t\tclient_auth {
+\t\t\tmode request
+\t\t}
+\t}
 }
 :9000 {
-	tls internal
+\ttls internal
 }
 :9001 {
-	respond x
+\trespond x
 }
 [2001:db8::1]:444 {
-	tls {
-		client_auth {
-		}
-	}
+\ttls {
+\t\tclient_auth {
+\t\t}
+\t}
 }
 import sites/*.caddy
 """
