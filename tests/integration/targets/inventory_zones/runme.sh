@@ -69,6 +69,15 @@ test "$(requests)" = 22
 ansible-playbook -i "$directory/our.cloudflare.yml" "$directory/look.yml" --flush-cache --list-hosts
 test "$(requests)" = 42
 
+# An ad-hoc command hardens the zones of the inventory, each of which is found by its own id.
+site="${CLOUDFLARE_BASE_URL/client\/v4/site}/zone0001.example/"
+for changed in true false; do
+    ansible canaries -i "$directory/our.cloudflare.yml" -m originsec.cloudflare.origin_tls \
+        -a "auto_origin_tls_kex=true verify_urls=$site verify_settle=0" | tee "$directory/adhoc"
+    grep -c "\"changed\": $changed" "$directory/adhoc" | grep -x 2
+    told_no_secret "$directory/adhoc"
+done
+
 # What is wrong is told once, and is a failure where inventories must be good.
 refused() {
     if ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true \
