@@ -76,7 +76,10 @@ DONE = {
     "rotation": Site("on", {"certificate": "new"}),
     # Where the change is what mends the site, nothing can be verified before.
     "cure": Site(
-        "on", {"certificate": "new", "verify_urls": []}, before="400 The SSL certificate error", presents="expired"
+        "on",
+        {"certificate": "new", "verify_urls": [], "exclusive": True},
+        before="400 The SSL certificate error",
+        presents="expired",
     ),
 }
 

@@ -198,6 +198,7 @@ class Machine:
             ANSIBLE_REMOTE_TEMP=str(directory / "remote"),
             ANSIBLE_NOCOLOR="1",
             LC_ALL="C.UTF-8",
+            TMPDIR="/tmp",  # where ansible-core makes a socket, whose path may have 107 characters
         )
         found: list[dict[str, Any]] = json.loads(reports.read_text())
         return found, output

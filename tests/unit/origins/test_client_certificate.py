@@ -24,6 +24,8 @@ from ansible_collections.originsec.cloudflare.tests.tools.ansible_collection imp
 from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import COLLECTIONS, TREE
 from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import Origin
 
+pytestmark = pytest.mark.servers
+
 PLAYBOOK = """
 - hosts: all
   gather_facts: false

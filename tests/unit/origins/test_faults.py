@@ -24,6 +24,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import 
 )
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
+pytestmark = pytest.mark.servers
+
 END = """
 import contextlib, os, signal, sys
 for process in filter(str.isdigit, os.listdir("/proc")):

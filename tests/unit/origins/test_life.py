@@ -22,6 +22,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import 
 )
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
+pytestmark = pytest.mark.servers
+
 
 def test_from_a_fresh_install_to_locked_and_back(
     origin: Origin, authority: Issued, leaf: Issued, tmp_path: Path
