@@ -121,7 +121,7 @@ class System:
         path = os.pathsep.join([os.environ.get("PATH", os.defpath), *SBIN])
         variables = {"LC_ALL": "C", **(like.environment if like else os.environ), "PATH": path}
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function # as the user of the server
                 list(command),
                 env=variables,
                 stdin=subprocess.DEVNULL,
@@ -139,7 +139,7 @@ class System:
 
     def start(self, process: Process) -> None:
         """Start again what ran; it puts itself into the background or keeps running."""
-        subprocess.Popen(
+        subprocess.Popen(  # pylint: disable=ansible-bad-function # it has to outlive the module
             [process.program, *process.arguments],
             env=dict(process.environment),
             cwd=process.directory,

@@ -132,7 +132,7 @@ def _of_proxies(environment: Mapping[str, str]) -> Iterator[str]:
         if name.lower().endswith("_proxy") and "@" in url:
             user = re.sub(r"^\s*(\w[\w+.-]*:)?//", "", url.rpartition("@")[0])
             password = user.partition(":")[2] or user
-            for text in {password, unquote(password)}:
+            for text in (password, unquote(password)):
                 yield text
                 yield from (part for part in re.split(r"[\s@/?#:\\]+", text) if len(part) > 3)
 

@@ -110,7 +110,9 @@ def survivors(name: str) -> Iterator[str]:
         for field, value in mutations(node) if id(node) not in skipped else ():
             before = getattr(node, field)
             old, new = (
-                next(pair for pair in zip(before, value) if pair[0] is not pair[1]) if field == "body" else (node, node)
+                next((pair for pair in zip(before, value) if pair[0] is not pair[1]), (node, node))
+                if field == "body"
+                else (node, node)
             )
             line = f"{path.name}:{getattr(old, 'lineno', '')}: {ast.unparse(old).splitlines()[0]}"
             setattr(node, field, value)

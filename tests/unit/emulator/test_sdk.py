@@ -152,10 +152,10 @@ def test_ssl_is_written(sdk: Cloudflare, zone: Zone, mode: str) -> None:
 
 def test_global(sdk: Cloudflare, zone: Zone) -> None:
     before: Any = sdk.zones.settings.get("tls_client_auth", zone_id=zone.id)
-    assert type(before) is TLSClientAuth
+    assert isinstance(before, TLSClientAuth)
     assert (before.value, before.editable, before.modified_on) == ("off", True, None)
     edited: Any = sdk.zones.settings.edit("tls_client_auth", zone_id=zone.id, value="on")
-    assert type(edited) is TLSClientAuth
+    assert isinstance(edited, TLSClientAuth)
     assert (edited.value, zone.global_aop_enabled) == ("on", True)
     assert isinstance(edited.modified_on, datetime.datetime)
     with pytest.raises(BadRequestError) as invalid:

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import fnmatch
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from signal import Signals
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_server import File, Found
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_system import Finished, Process, System
@@ -25,7 +25,7 @@ class Paper(System):
     failing: set[str] = field(default_factory=set)
     running: list[Process] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
-    signals: list[signal.Signals] = field(default_factory=list)
+    signals: list[Signals] = field(default_factory=list)
     started: list[Process] = field(default_factory=list)
     systemd: bool = False
     known: bool | None = True
@@ -57,7 +57,7 @@ class Paper(System):
         output = next((answer for words, answer in self.answers.items() if words in told), "")
         return Finished(1 if any(one in told for one in self.failing) else 0, output)
 
-    def signal(self, pid: int, number: signal.Signals) -> None:
+    def signal(self, pid: int, number: Signals) -> None:
         self.signals.append(number)
 
     def start(self, process: Process) -> None:
