@@ -31,7 +31,7 @@ def visits(emulator: Emulator) -> int:
 @pytest.mark.parametrize("slow", ["deployment", "site"])
 def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulator, slow: str) -> None:
     """Also where it waits for the deployment, after which the certificate can be deleted."""
-    ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "3"
+    ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "10"
     if slow == "deployment":
         emulator.deployment_delay = 8
         step = "Wait until the client certificate is active"
