@@ -33,7 +33,7 @@ def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulat
     """Also where it waits for the deployment, after which the certificate can be deleted."""
     ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "10"
     if slow == "deployment":
-        emulator.deployment_delay = 8
+        emulator.deployment_delay = 20
         step = "Wait until the client certificate is active"
     else:
         ansible.variables["zone_hardening_verify_settle"] = 30
