@@ -179,7 +179,7 @@ PLAYBOOK = """\
           - untrusted.msg is search('ca_path')
           - proxy_down.msg is search('the proxy that the environment names')
           - token_as_zone.msg is search("not '[*]+'")
-          - token_as_value.msg is search('[*]+')
+          - token_as_value.msg is search('timeout')
           - passphrase_as_state.msg is search('[*]+')
 
 - name: Harden
