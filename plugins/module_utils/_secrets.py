@@ -14,7 +14,7 @@ needs. Here it depends on what it is:
 - credentials and private keys are masked in every text;
 - what no return value is ever made of (passphrases, passwords of proxies), and whatever has fewer than eight
   characters, is masked in messages and options only; there a short one is masked as a word of its own, never inside
-  another word.
+  another word. Typed where a return value repeats the option, as the name of a host, it is therefore shown.
 
 Flags and null are never masked.
 """
@@ -38,7 +38,12 @@ PART = "********"
 _SHORT = 8
 """Characters from which on a secret is masked inside other words: fewer are in an id or a fingerprint by chance."""
 
-_TOLD = frozenset({"msg", "error", "exception", "warnings", "deprecations", "invocation"})
+_TOLD = frozenset(
+    {
+        *("msg", "error", "exception", "warnings", "deprecations", "invocation"),
+        *("steps", "undone", "left_to_do", "not_verified"),  # sentences, of origin_tls
+    }
+)
 """The parts of a result that quote options: messages, and the options themselves."""
 
 Path = tuple[Union[str, int], ...]
