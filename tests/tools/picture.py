@@ -39,7 +39,9 @@ def svg(text: str) -> str:
             notes[note[1]] = note[2]
         else:
             raise ValueError(line)
-    upper = list(dict.fromkeys(box for source, kind, target, _what in arrows if kind == "->" for box in (source, target)))
+    upper = list(
+        dict.fromkeys(box for source, kind, target, _what in arrows if kind == "->" for box in (source, target))
+    )
     places = {box: (MARGIN + column * (WIDTH + GAP), MARGIN) for column, box in enumerate(upper)}
     for source, kind, target, _what in arrows:
         if kind == "-x" and source not in places:
@@ -59,9 +61,7 @@ def _arrow(source: tuple[int, int], kind: str, target: tuple[int, int], what: st
         words = [_text((start + end) // 2, y - 8, first)]
         if rest:
             words.append(_text((start + end) // 2, y + 18, f"with {rest}"))
-        return (
-            f'<path d="M{start} {y}H{end - 2}" stroke="#1a7f37" stroke-width="2" marker-end="url(#head)"/>{"".join(words)}'
-        )
+        return f'<path d="M{start} {y}H{end - 2}" stroke="#1a7f37" stroke-width="2" marker-end="url(#head)"/>{"".join(words)}'
     x, start, end = source[0] + WIDTH // 2, source[1], target[1] + HEIGHT
     middle = (start + end) // 2
     return (

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import types
 import typing
@@ -27,7 +28,9 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
 GUIDES = sorted((TREE / "docs" / "docsite" / "rst").glob("*.rst"))
 PAGES = [TREE / "README.md", TREE / "CONTRIBUTING.md", *sorted((TREE / "roles").glob("*/README.md")), *GUIDES]
 REFERENCE = TREE / "docs" / "docsite" / "rst" / "guide_reference.rst"
-OURS = re.compile(r"https://(?:github\.com|raw\.githubusercontent\.com)/originsec/ansible-collection-cloudflare/(?:blob/)?main/")
+OURS = re.compile(
+    r"https://(?:github\.com|raw\.githubusercontent\.com)/originsec/ansible-collection-cloudflare/(?:blob/)?main/"
+)
 
 # As GitHub's rest2html has them
 GITHUB = {"raw_enabled": False, "file_insertion_enabled": False, "syntax_highlight": "none", "doctitle_xform": False}
@@ -120,7 +123,9 @@ def test_variables_exist() -> None:
     ours |= set(re.findall(r"^#? ?(awx_setup_\w+):", (TREE / "playbooks/vars/awx_setup.yml").read_text(), re.MULTILINE))
     ours |= {"zone_hardening_report", "origin_client_auth_report", "client_certificate_report"}  # results
     ours |= {*specs("modules"), *specs("roles")} | set(variables_of_playbooks())
-    prefix = re.compile(r"\b(?:zone_hardening|origin_client_auth|client_certificate|lockdown|harden|audit|awx_setup)_\w+")
+    prefix = re.compile(
+        r"\b(?:zone_hardening|origin_client_auth|client_certificate|lockdown|harden|audit|awx_setup)_\w+"
+    )
     for page in PAGES:
         # What AWX calls an artifact, and a playbook's own file
         text = re.sub(r"\b(?:zone_audit\w*|survey_\w+|harden_canary|zone_hardening_\.\.\.)", "", page.read_text())
@@ -135,7 +140,10 @@ def test_options_of_ad_hoc_commands_exist() -> None:
         for module, quoted, plain in re.findall(
             r"-m originsec\.cloudflare\.(\w+) -a (?:'([^']*)'|(\S+))", page.read_text()
         ):
-            named = {argument.partition("=")[0] for argument in re.sub(r"{{.*?}}", "", quoted or plain).split()}
+            if quoted.startswith('{"'):
+                named = set(json.loads(quoted))
+            else:
+                named = {argument.partition("=")[0] for argument in re.sub(r"{{.*?}}", "", quoted or plain).split()}
             assert named <= {*modules[module], *common}, (page.name, module, named)
 
 
@@ -151,7 +159,11 @@ def rows(title: str) -> list[list[str]]:
 
 def test_reference_lists_everything() -> None:
     assert {row[0].rpartition(".")[2] for row in rows("Modules")} == set(specs("modules"))
-    others = {*specs("inventory"), *specs("roles"), *(path.stem for path in (TREE / "plugins/lookup").glob("[a-z]*.py"))}
+    others = {
+        *specs("inventory"),
+        *specs("roles"),
+        *(path.stem for path in (TREE / "plugins/lookup").glob("[a-z]*.py")),
+    }
     assert {row[0].rpartition(".")[2] for row in rows("Other plugins and roles")} == others
     playbooks = variables_of_playbooks()
     assert {row[0] for row in rows("harden and harden_canary")} == playbooks["harden"]
