@@ -4,9 +4,9 @@
 
 """The story of `make demo`, told while it happens; demo.py starts it with the directory to work in.
 
-A visitor reaches an nginx of Debian through the emulated edge of Cloudflare, over TLS. Playbooks are run as a user would.
-Where there is no nginx and none of Debian, an origin of Python takes its place, which no playbook can configure: there the
-story does that itself, and runs `harden` in place of `lockdown`.
+A visitor reaches an nginx of Debian through the emulated edge of Cloudflare, over TLS. Playbooks are run as a user
+would. Where there is no nginx and none of Debian, an origin of Python takes its place, which no playbook can configure:
+there the story does that itself, and runs `harden` in place of `lockdown`.
 """
 
 from __future__ import annotations
@@ -215,10 +215,10 @@ def direct(port: int) -> str:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), 10) as plain:
-            with context.wrap_socket(plain, server_hostname=SITE) as tls:
-                tls.sendall(f"GET / HTTP/1.0\r\nHost: {SITE}\r\n\r\n".encode())
-                return tls.recv(12).decode().partition(" ")[2] or "refused"
+        plain = socket.create_connection(("127.0.0.1", port), 10)
+        with plain, context.wrap_socket(plain, server_hostname=SITE) as tls:
+            tls.sendall(f"GET / HTTP/1.0\r\nHost: {SITE}\r\n\r\n".encode())
+            return tls.recv(12).decode().partition(" ")[2] or "refused"
     except OSError:
         return "refused"
 

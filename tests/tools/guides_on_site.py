@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An extension of Sphinx for `make docs`: guides are written for GitHub, and their links have to work on the site as well.
+"""An extension of Sphinx for `make docs`: guides are written for GitHub, and their links have to work on the site, too.
 
-A link to ``guide_fleet.rst`` leads to the page that is made of it, and ``originsec.cloudflare.origin_tls``, which a guide may
-not make a link by a role, leads to the documentation of that plugin or role.
+A link to ``guide_fleet.rst`` leads to the page that is made of it, and ``originsec.cloudflare.origin_tls``, which a
+guide may not make a link by a role of Sphinx, leads to the documentation of that plugin or role.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """The picture of the README: ``python tests/tools/picture.py`` makes docs/connection.svg of docs/connection.txt.
 
-Boxes of the arrows ``->`` stand side by side. A box that only has an arrow ``-x`` stands below the one that it points to.
+Boxes of the arrows ``->`` stand side by side. A box that only has an arrow ``-x`` stands below the one it points to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ LOWER = 150
 """How far below the others the lower boxes are."""
 
 HEAD = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif" text-anchor="middle">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif" \
+text-anchor="middle">
 <title>{title}</title>
 <rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>
 <defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto">\
@@ -61,7 +62,8 @@ def _arrow(source: tuple[int, int], kind: str, target: tuple[int, int], what: st
         words = [_text((start + end) // 2, y - 8, first)]
         if rest:
             words.append(_text((start + end) // 2, y + 18, f"with {rest}"))
-        return f'<path d="M{start} {y}H{end - 2}" stroke="#1a7f37" stroke-width="2" marker-end="url(#head)"/>{"".join(words)}'
+        line = f'<path d="M{start} {y}H{end - 2}" stroke="#1a7f37" stroke-width="2" marker-end="url(#head)"/>'
+        return line + "".join(words)
     x, start, end = source[0] + WIDTH // 2, source[1], target[1] + HEIGHT
     middle = (start + end) // 2
     return (
@@ -77,7 +79,8 @@ def _box(name: str, place: tuple[int, int], note: str) -> str:
     if not note:
         return f"{rectangle}{_text(middle, y + HEIGHT // 2 + 5, name, 16)}"
     role, _colon, does = note.partition(": ")
-    return f"{rectangle}{_text(middle, y + 22, name, 16)}{_text(middle, y + 41, role, 12)}{_text(middle, y + 57, does, 12)}"
+    words = _text(middle, y + 22, name, 16) + _text(middle, y + 41, role, 12) + _text(middle, y + 57, does, 12)
+    return rectangle + words
 
 
 def _text(x: int, y: int, words: str, size: int = 14) -> str:

@@ -32,8 +32,8 @@ BLOCK = re.compile(
 LOCKDOWN = re.compile(r"^ *\$ (ansible-playbook .*originsec\.cloudflare\.lockdown.*)$", re.MULTILINE)
 
 # What a guide needs that a test has not: package servers, a container engine, origins that are reached by ssh, and the
-# token, which is there already. Sites are behind the emulator's edge, to which plain HTTP leads; what is verified there is
-# real. `make demo` runs the commands that install, and test_lockdown.py those of lockdown.
+# token, which is there already. Sites are behind the emulator's edge, to which plain HTTP leads, and what is verified
+# there is real. `make demo` runs the commands that install, and test_lockdown.py those of lockdown.
 STAND_INS = """\
 set -euo pipefail
 ansible-builder() { echo "not here: $*"; }
