@@ -36,7 +36,8 @@ from origin.origin import Origin  # noqa: E402
 from tools.debian_package import program  # noqa: E402
 
 SITE, OTHER = "shop.example", "blog.example"
-WIDTH = 76
+WIDTH = 90
+"""From which on a line is broken, in characters."""
 NGINX = """\
 daemon off;
 pid {directory}/nginx.pid;
@@ -111,7 +112,7 @@ class Story:
         say("Harden with a certificate that the origin does not trust.")
         presented = self.emulator.active(zone)
         self.give("untrusted", issue("client of somebody", third), second)
-        self.play("harden", ["--limit", SITE], 2, lambda report: str(report["zones"][0]["error"]))
+        self.play("harden", ["--limit", SITE], 2, lambda report: f"rolled back. {report['zones'][0]['error']}")
         same = self.emulator.active(zone) == presented
         self.visit("The visitor again", "the certificate of before is back" if same else "")
 
@@ -175,9 +176,7 @@ class Story:
     def lock_down(self) -> None:
         origin = self.python
         if not origin:
-            self.play(
-                "lockdown", [f"--extra-vars=zones={SITE}"], 0, lambda report: f"web1: {report['origins'][0]['mode']}"
-            )
+            self.play("lockdown", [f"--extra-vars=zones={SITE}"], 0, locked_down)
             return
         origin.client_ca += self.trusted
         if origin.client_certificates == "none":
@@ -206,7 +205,7 @@ class Story:
         if finished.returncode != expected or not report.exists():
             raise StoryError(f"{shlex.join(command)} ended with {finished.returncode}:\n{finished.stdout}")
         told = outcome(json.loads(report.read_text()))
-        step(f"$ ansible-playbook originsec.cloudflare.{name}", True, f"{told} ({time.monotonic() - begun:.0f} s)")
+        step(f"$ ansible-playbook originsec.cloudflare.{name} ({time.monotonic() - begun:.0f} s)", True, told)
 
 
 def direct(port: int) -> str:
@@ -221,6 +220,12 @@ def direct(port: int) -> str:
             return tls.recv(12).decode().partition(" ")[2] or "refused"
     except OSError:
         return "refused"
+
+
+def locked_down(report: Report) -> str:
+    (origin,), (zone,) = report["origins"], report["zones"]
+    presents = zone["presents"].partition(" (")[0].partition("=")[2]
+    return f"{SITE} presents “{presents}”, its origin {origin['mode']}s a certificate"
 
 
 def drift(report: Report) -> str:
@@ -244,7 +249,7 @@ def step(what: str, good: bool, outcome: str) -> None:
     """A line: what was done, and what came of it."""
     if not good:
         raise StoryError(f"{what}: {outcome}. That should not be.")
-    lines = textwrap.wrap(outcome, WIDTH - 4) if len(outcome) > WIDTH - len(what) else []
+    lines = textwrap.wrap(outcome, WIDTH) if len(outcome) > WIDTH else []
     print(
         f"  ✓ {what}: {'' if lines else outcome}",
         *(f"      {line}" for line in lines),
