@@ -11,9 +11,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import COLLECTIONS, TOOLS, TREE, environment
+
+pytestmark = pytest.mark.long
 
 DEFINITION = TREE / "docs" / "execution-environment.yml"
 

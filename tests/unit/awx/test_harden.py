@@ -9,10 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import NAMES, TOKEN, Credential, Job
 from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import Awx
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
+
+pytestmark = pytest.mark.long
 
 LEAK = """\
 - hosts: zones

@@ -33,6 +33,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import (
 )
 from ansible_collections.originsec.cloudflare.tests.unit.support import QuotaClock
 
+pytestmark = pytest.mark.long
+
 SLICES = 3
 
 
@@ -41,7 +43,7 @@ def test_slices_share_a_quota(
     tmp_path: Path, emulator: Emulator, credentials: list[Credential], answers: dict[str, Any], secrets: list[str]
 ) -> None:
     """At the same time, each with a part of the zones that the inventory plugin found."""
-    emulator.quota, emulator.window, emulator.block = 200, 3, 3  # a tenth of it is more than all have under way
+    emulator.quota, emulator.window, emulator.block = 180, 3, 3  # a tenth of it is more than all have under way
     clock = QuotaClock(emulator)
     emulator.add_token(token=TOKEN)
     zones = [emulator.add_zone(f"zone{number}.example") for number in range(8 * SLICES)]
@@ -53,7 +55,9 @@ def test_slices_share_a_quota(
         check=True,
         stdout=subprocess.PIPE,
     )
-    inventories = [sliced(json.loads(listed.stdout), number + 1, SLICES) for number in range(SLICES)]
+    inventory = json.loads(listed.stdout)
+    inventory["zones"]["vars"] = {"zone_hardening_verify_urls": []}  # there is no site behind these names
+    inventories = [sliced(inventory, number + 1, SLICES) for number in range(SLICES)]
     assert Counter(name for inventory in inventories for name in inventory["zones"]["hosts"]) == Counter(
         zone.name for zone in zones
     )
@@ -65,7 +69,8 @@ def test_slices_share_a_quota(
     ]
     with ThreadPoolExecutor(SLICES) as pool:
         assert [job.status for job in pool.map(Job.run, jobs)] == [("successful", 0)] * SLICES
-    assert Counter(exchange.status for exchange in emulator.journal) == {200: 13 * len(zones)}
+    assert {exchange.status for exchange in emulator.journal} == {200}
+    assert emulator.quota < len(emulator.journal) <= 10 * len(zones)
     assert clock.ran >= emulator.window
     assert any("seconds for Cloudflare's rate limit" in job.output for job in jobs)
     for job, inventory in zip(jobs, inventories):

@@ -26,6 +26,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import (
 )
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, awx_collection
 
+pytestmark = pytest.mark.long
+
 ZONES = ["shop.example", "blog.example"]
 AUDIT = {"name": "Audit zones", "playbook": "playbooks/audit.yml", "credentials": ["Cloudflare API"]}
 NIGHTLY = "DTSTART:20260101T030000Z RRULE:FREQ=DAILY;INTERVAL=1"

@@ -21,6 +21,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE, en
 from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import Awx
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, awx_collection
 
+pytestmark = pytest.mark.long
+
 GUIDES = TREE / "docs" / "docsite" / "rst"
 README = "../../../README.md"
 BLOCK = re.compile(

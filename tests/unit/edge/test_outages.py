@@ -232,6 +232,7 @@ def outcomes(
 
 
 @pytest.mark.parametrize("change", DARK)
+@pytest.mark.long
 def test_what_darkens_a_site_is_undone_or_prevented(outcomes: dict[str, Result], table: list[Row], change: str) -> None:
     outcome, known = outcomes[change], outcomes[f"{change}, with zone_hardening_origins"]
     (dark,) = outcome.during - {"200"}

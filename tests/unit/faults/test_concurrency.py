@@ -111,6 +111,7 @@ def test_the_last_certificate_goes_once_its_successor_works(rounds: Rounds) -> N
         assert stage.look().presented == NEW.fingerprint
 
 
+@pytest.mark.long
 def test_different_certificates_that_are_each_to_be_the_only_one(rounds: Rounds) -> None:
     """The later upload is left, and the earlier run may find its own one gone; never are there two, or none."""
     for stage, results in rounds("rotation", {}, THIRD_PAIR):

@@ -92,6 +92,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.long
 def test_matrix(emulator: Emulator, clean: Cleanly, name: str, kind: str) -> None:
     problems = [
         f"{request}, {'for good' if lasting else 'once'}: {problem}"

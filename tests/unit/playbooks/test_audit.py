@@ -109,6 +109,7 @@ def hardened(fleet: Fleet, client_certificate: Issued) -> Fleet:
     return fleet
 
 
+@pytest.mark.long
 def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: Issued) -> None:
     (fleet.directory / "client.pem").write_text(client_certificate.pem)
     (fleet.directory / "client.key").write_text(client_certificate.key_pem)
@@ -175,6 +176,7 @@ def test_reports(hardened: Fleet, client_certificate: Issued) -> None:
     assert all((hardened.directory / name).stat().st_mode & 0o777 == 0o600 for name in REPORTS)
 
 
+@pytest.mark.long
 def test_reports_go_where_they_can(hardened: Fleet) -> None:
     """Also from a list, with upper case, from the home directory; and the text has what the terminal has."""
     hardened.variables["audit_report"] = ["~/a.TXT", " sub/../b.html", f"{hardened.directory}/b.html", ""]
@@ -234,6 +236,7 @@ def test_what_would_switch_the_gate_off_is_refused_before_the_first_request(hard
     assert "audit_fail_on_drift must be a boolean, true or false, not 'ture'." in run.output
 
 
+@pytest.mark.long
 def test_a_zone_that_cannot_be_read_keeps_none_of_the_others_from_being_told(hardened: Fleet) -> None:
     """Nor does one of which nobody can tell what is wanted; and no setting of hosts or of Ansible is in the way."""
     hardened.hosts["gone.example"] = {"cloudflare_zone_id": "f" * 32, "ansible_connection": "ssh"}
@@ -267,6 +270,7 @@ def test_without_permission_every_zone_is_unreadable(hardened: Fleet) -> None:
     assert hardened.emulator.count() == {"GET": 2 * 2}, "the name of each zone, and what is refused"
 
 
+@pytest.mark.long
 def test_no_text_of_others_is_a_template(hardened: Fleet) -> None:
     """Neither what is in a certificate nor what Cloudflare answers is worked out."""
     template = "{{ 7 * 191 }}"
@@ -280,6 +284,7 @@ def test_no_text_of_others_is_a_template(hardened: Fleet) -> None:
     assert told["blog.example"]["ssl_mode"] == template
 
 
+@pytest.mark.long
 def test_the_guide(tmp_path: Path, emulator: Emulator, token: str) -> None:
     """Followed to the letter."""
     emulator.add_zone("shop.example", id="023e105f4ecef8ad9ca31a8372d0c353", ssl_mode="strict")

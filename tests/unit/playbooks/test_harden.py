@@ -91,6 +91,7 @@ def said(run: Run) -> list[int]:
 # ---------------------------------------------------------------------------------------------------- which zones
 
 
+@pytest.mark.long
 def test_zones_that_are_named_are_the_whole_set(small: Fleet) -> None:
     """Whatever the inventory has; what it says of them and of its group counts; and they can be limited."""
     first, second, third = list(small.zones)[:3]
@@ -143,6 +144,7 @@ def test_no_inventory_is_a_failure_that_says_why(small: Fleet) -> None:
     assert small.emulator.journal == []
 
 
+@pytest.mark.long
 def test_tags_of_whoever_imports_it_are_theirs(small: Fleet) -> None:
     (small.directory / "site.yml").write_text(
         "- ansible.builtin.import_playbook: originsec.cloudflare.harden\n  tags: cloudflare\n"
@@ -168,6 +170,7 @@ OF_MACHINES = {
 
 @pytest.mark.parametrize("playbook", ["harden", "audit"])
 @pytest.mark.parametrize("where", ["inventory", "ansible.cfg", "environment"])
+@pytest.mark.long
 def test_what_is_said_of_machines_does_not_reach_it(small: Fleet, playbook: str, where: str) -> None:
     environ: dict[str, str] = {}
     if where == "inventory":
@@ -191,6 +194,7 @@ def test_what_is_said_of_machines_does_not_reach_it(small: Fleet, playbook: str,
 # ------------------------------------------------------------------------------------- the zone's own variables
 
 
+@pytest.mark.long
 def test_what_is_said_of_a_zone_wins(fleet: Fleet, client_certificate: Issued, other_certificate: Issued) -> None:
     """Over the fleet's and the environment's, blank and null included; and one that is not managed is not read."""
     exempt, null, own, unmanaged, usual = list(fleet.hosts)[:5]
@@ -269,6 +273,7 @@ REFUSED: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.long
 def test_what_could_not_be_done_is_refused_once_and_before_the_first_request(small: Fleet, case: str) -> None:
     variables, environ, why = REFUSED[case]
     (small.directory / "empty.pem").write_text("\n")
@@ -280,6 +285,7 @@ def test_what_could_not_be_done_is_refused_once_and_before_the_first_request(sma
     assert small.emulator.journal == []
 
 
+@pytest.mark.long
 def test_whom_it_is_about_is_said_where_it_is_not_about_all(fleet: Fleet) -> None:
     for name in list(fleet.hosts)[3:6]:
         fleet.hosts[name]["zone_hardening_exclusiv"] = True
@@ -299,6 +305,7 @@ def test_messages_name_the_variable_that_the_value_came_from(small: Fleet, other
 # ------------------------------------------------------------------------------------------------ plan and report
 
 
+@pytest.mark.long
 def test_a_plan_needs_no_key_and_can_fail_where_anything_would_change(
     fleet: Fleet, client_certificate: Issued, other_certificate: Issued
 ) -> None:
@@ -371,6 +378,7 @@ def test_the_summary_says_what_was_done_and_why_what_was_not(fleet: Fleet) -> No
 # ------------------------------------------------------------------------------------------- how much, and how many
 
 
+@pytest.mark.long
 def test_a_zone_takes_as_many_requests_as_it_says(small: Fleet) -> None:
     """With the defaults; and the report of a zone is its own."""
     emulator = small.emulator
@@ -399,6 +407,7 @@ BATCHES = [
 
 
 @pytest.mark.parametrize(("bad", "begun"), [(None, 3), ("zone5.example", 1), ("zone4.example", 2)])
+@pytest.mark.long
 def test_canaries(fleet: Fleet, bad: str | None, begun: int) -> None:
     """One, verified, then ten, then the rest. What fails is put back, those beside it are done, no others are begun.
 
@@ -445,6 +454,7 @@ STOPPED: dict[str, tuple[list[str], dict[str, str], int]] = {
 
 
 @pytest.mark.parametrize("case", STOPPED)
+@pytest.mark.long
 def test_whatever_ends_it_the_summary_is_there(fleet: Fleet, case: str) -> None:
     arguments, environ, begun = STOPPED[case]
     bad = ["zone0.example", "zone1.example"] if case == "all" else ["zone1.example"]

@@ -29,6 +29,7 @@ def visits(emulator: Emulator) -> int:
 
 
 @pytest.mark.parametrize("slow", ["deployment", "site"])
+@pytest.mark.long
 def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulator, slow: str) -> None:
     """Also where it waits for the deployment, after which the certificate can be deleted."""
     ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "10"
@@ -50,6 +51,7 @@ def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulat
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)])
 @pytest.mark.parametrize("moment", ["waiting", "verifying"])
+@pytest.mark.long
 def test_ctrl_c_puts_everything_back(
     ansible: Ansible, emulator: Emulator, moment: str, signals: tuple[int, ...]
 ) -> None:
@@ -92,6 +94,7 @@ def children(pid: int) -> list[int]:
     return [one for child in found for one in (int(child), *children(int(child)))]
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_converges(
     ansible: Ansible, emulator: Emulator, zone: Zone, other_certificate: Issued
 ) -> None:
@@ -162,6 +165,7 @@ def test_a_caller_that_loops_over_the_role(ansible: Ansible, emulator: Emulator)
 
 
 @pytest.mark.parametrize("in_process", [True, False])
+@pytest.mark.long
 def test_a_passphrase_of_one_letter(
     ansible: Ansible, emulator: Emulator, client_certificate: Issued, in_process: bool
 ) -> None:

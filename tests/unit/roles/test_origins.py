@@ -32,6 +32,7 @@ def of(server: Issued, client: Issued, **properties: Any) -> Origin:
 
 
 @pytest.mark.parametrize("asks", KINDS)
+@pytest.mark.long
 def test_a_zone_whose_origin_takes_the_certificate(
     asks: str, ansible: Ansible, zone: Zone, server: Issued, client_certificate: Issued
 ) -> None:
@@ -76,6 +77,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.long
 def test_nothing_is_written_that_an_origin_would_not_answer(
     case: str, ansible: Ansible, zone: Zone, server: Issued, client_certificate: Issued
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_certificate_whose_key_is_elsewhere(
 
 
 @pytest.mark.parametrize("mode", ["full", "strict", "origin_pull"])
+@pytest.mark.long
 def test_an_origin_whose_own_certificate_has_expired(
     mode: str, ansible: Ansible, zone: Zone, client_certificate: Issued
 ) -> None:

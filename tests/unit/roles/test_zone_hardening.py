@@ -75,6 +75,7 @@ def test_steady_state_is_one_task_of_four_requests(ansible: Ansible, emulator: E
     assert emulator.count() == {"GET": 5}
 
 
+@pytest.mark.long
 def test_answers_of_a_survey_are_text(ansible: Ansible, zone: Zone) -> None:
     urls = [ansible.url, f"{ansible.url}shop"]
     ansible.variables |= {
@@ -108,6 +109,7 @@ OTHERS = (
 
 
 @pytest.mark.parametrize(("blank", "names"), [(None, NULLABLE), ("", NULLABLE + OTHERS)])
+@pytest.mark.long
 def test_blanks_leave_alone(ansible: Ansible, zone: Zone, blank: str | None, names: tuple[str, ...]) -> None:
     """An empty answer is one, and a template makes one of null."""
     zone.kex_enabled, zone.compliance_modes = True, ["fips"]
@@ -137,6 +139,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.long
 def test_what_cannot_be_right_is_named_as_the_user_named_it(ansible: Ansible, case: str) -> None:
     variables, message = REFUSED[case]
     ansible.variables |= {f"zone_hardening_{name}": value for name, value in variables.items()}
@@ -153,6 +156,7 @@ def test_what_cannot_be_right_is_named_as_the_user_named_it(ansible: Ansible, ca
         (READ_PERMISSIONS, "'Zone Settings Write'", "Nothing was changed."),
     ],
 )
+@pytest.mark.long
 def test_missing_permissions(
     ansible: Ansible, emulator: Emulator, permissions: frozenset[str], message: str, undone: str
 ) -> None:
@@ -221,6 +225,7 @@ def test_a_failure_that_is_rescued_is_over(ansible: Ansible, emulator: Emulator,
     ],
     ids=lambda variables: next(iter(variables)),
 )
+@pytest.mark.long
 def test_what_the_inventory_says_of_machines_does_not_reach_a_zone(
     ansible: Ansible, tmp_path: Path, zone: Zone, variables: dict[str, Any]
 ) -> None:

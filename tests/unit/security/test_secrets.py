@@ -470,6 +470,7 @@ def _echo(token: str, key: str = "") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", RUNS)
+@pytest.mark.long
 def test_what_a_run_leaves(runs: dict[str, Run], secrets: Secrets, name: str) -> None:
     run = runs[name]
     returncode = run.process.wait(600)

@@ -56,6 +56,7 @@ def test_modes(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.long
 def test_post_quantum(
     openssl: Program, tmp_path: Path, server: Issued, client_certificate: Issued, trusted: bool
 ) -> None:

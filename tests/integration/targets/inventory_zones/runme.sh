@@ -16,7 +16,7 @@ python -B ../../../emulator "${zones[@]}" --token "$CLOUDFLARE_API_TOKEN" \
     --ready-file "$directory/url" >"$directory/output" 2>&1 &
 emulator=$!
 trap 'kill "$emulator"; rm -r "$directory"' EXIT
-timeout 30 sh -c "until test -s '$directory/url'; do sleep 0.1; done"
+timeout 180 sh -c "until test -s '$directory/url'; do sleep 0.1; done"
 CLOUDFLARE_BASE_URL=$(cat "$directory/url")
 export CLOUDFLARE_BASE_URL
 

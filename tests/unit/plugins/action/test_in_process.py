@@ -69,6 +69,7 @@ def tasks(options: dict[str, Any], *cases: dict[str, Any]) -> list[dict[str, Any
 # ---------------------------------------------------------------------------------------------- where a task runs
 
 
+@pytest.mark.long
 def test_what_this_process_cannot_do_is_left_to_the_module(
     options: dict[str, Any], emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_an_obstacle(
     assert bool(action._obstacle({})) == bool(reason)
 
 
+@pytest.mark.long
 def test_delegated_from_afar_it_runs_here(options: dict[str, Any], tmp_path: Path) -> None:
     plays = tasks(options, {KEX: {"enabled": True}, "delegate_to": "localhost"})
     plays[0]["connection"] = "ssh"
@@ -120,6 +122,7 @@ def test_delegated_from_afar_it_runs_here(options: dict[str, Any], tmp_path: Pat
 
 
 @pytest.mark.parametrize("library", ["requests", "cryptography.x509"])
+@pytest.mark.long
 def test_a_library_that_is_missing_here_may_be_there(library: str, options: dict[str, Any], tmp_path: Path) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -130,6 +133,7 @@ def test_a_library_that_is_missing_here_may_be_there(library: str, options: dict
     assert (run.returncode, run.modules) == (0, 1)
 
 
+@pytest.mark.long
 def test_a_probe_runs_here_too_and_says_the_same(tmp_path: Path, client_certificate: Issued) -> None:
     pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
     from ansible_collections.originsec.cloudflare.tests.origin.origin import Origin
@@ -155,6 +159,7 @@ def test_a_probe_runs_here_too_and_says_the_same(tmp_path: Path, client_certific
 # ------------------------------------------------------------------------------------- what the items of a loop share
 
 
+@pytest.mark.long
 def test_items_share_a_connection_and_what_was_looked_up(
     options: dict[str, Any], emulator: Emulator, connections: list[Any], tmp_path: Path
 ) -> None:
@@ -169,6 +174,7 @@ def test_items_share_a_connection_and_what_was_looked_up(
     assert len(paths) == 4 + 3
 
 
+@pytest.mark.long
 def test_items_with_other_credentials_share_nothing(
     options: dict[str, Any], emulator: Emulator, connections: list[Any], tmp_path: Path
 ) -> None:
@@ -279,6 +285,7 @@ def test_what_is_deprecated_is_told(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("name", "libraries"), [(KEX, ()), (CLIENT_AUTH, ("cryptography.x509",)), (PROBE, ())])
+@pytest.mark.long
 def test_what_a_worker_needs_is_imported_before_the_fork(name: str, libraries: tuple[str, ...]) -> None:
     """Ansible loads the class of the action before it forks, and each worker would have to import what is missing."""
     action = f"ansible_collections.originsec.cloudflare.plugins.action.{name.rpartition('.')[2]}"
@@ -293,6 +300,7 @@ def test_what_a_worker_needs_is_imported_before_the_fork(name: str, libraries: t
 
 
 @pytest.mark.parametrize("switch", [True, False])
+@pytest.mark.long
 def test_binary_files_are_named(
     switch: bool, options: dict[str, Any], client_certificate: Issued, tmp_path: Path
 ) -> None:
@@ -366,6 +374,7 @@ def secrets(certificate: Issued) -> list[str]:
     return [first[48:], second[:16]]
 
 
+@pytest.mark.long
 def test_no_secret_is_printed(
     upload: list[dict[str, Any]], client_certificate: Issued, token: str, tmp_path: Path
 ) -> None:
@@ -378,6 +387,7 @@ def test_no_secret_is_printed(
 
 
 @pytest.mark.parametrize("switch", [True, False])
+@pytest.mark.long
 def test_the_key_touches_no_disk(
     switch: bool, upload: list[dict[str, Any]], client_certificate: Issued, tmp_path: Path
 ) -> None:

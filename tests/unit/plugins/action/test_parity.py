@@ -29,6 +29,8 @@ from ansible_collections.originsec.cloudflare.tests.emulator.emulator import REA
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.action.playbook import Run, play
 from ansible_collections.originsec.cloudflare.tests.unit.support import issue
 
+pytestmark = pytest.mark.long
+
 TOKEN = "canary_token_0123456789abcdefghijklmnop"
 READER = "reader_token_0123456789abcdefghijklmnop"
 ZONE, ELSEWHERE, BROKEN = "0123456789abcdef" * 2, "123456789abcdef0" * 2, "23456789abcdef01" * 2

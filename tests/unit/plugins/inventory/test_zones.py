@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import subprocess
@@ -136,7 +137,7 @@ def test_names_of_files(tmp_path: Path, name: str, ours: bool) -> None:
 def test_examples(inventory: Inventory, emulator: Emulator) -> None:
     for name in ("example.com", "xn--bcher-kva.example", "shop.example.com"):
         emulator.add_zone(name, account_id="01a7362d577a6c3019a474fd6f485823")
-    module = sys.modules[type(inventory_loader.get(NAME)).__module__]
+    module = importlib.import_module(type(inventory_loader.get(NAME)).__module__)
     example = yaml.safe_load(module.EXAMPLES)
     assert example.pop("plugin") == NAME
     read = inventory.read(**{**example, **inventory.options, "cache_connection": str(inventory.directory)})
@@ -527,6 +528,7 @@ def commands(tmp_path: Path, emulator: Emulator, token: str) -> Commands:
 CACHE = "cache: true\ncache_plugin: jsonfile\ncache_connection: cache\n"
 
 
+@pytest.mark.long
 def test_a_thousand_zones(commands: Commands, emulator: Emulator) -> None:
     for number in range(1000):
         emulator.add_zone(f"zone{number:03}.example")
@@ -574,6 +576,7 @@ def test_as_awx_does(commands: Commands, emulator: Emulator, zone: Zone, token: 
         ("acount_id: a\n", {}, "No such option: acount_id."),
     ],
 )
+@pytest.mark.long
 def test_one_message_and_no_secret(
     commands: Commands, token: str, source: str, variables: dict[str, str], message: str
 ) -> None:
