@@ -11,6 +11,7 @@ there the story does that itself, and runs `harden` in place of `lockdown`.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -134,12 +135,12 @@ class Story:
 
     @contextlib.contextmanager
     def visitors(self) -> Iterator[list[int]]:
-        """The statuses that visitors get, twenty a second at most."""
+        """The statuses that visitors get, ten a second at most."""
         statuses: list[int] = []
         over = threading.Event()
 
         def come() -> None:
-            while not over.wait(0.05):
+            while not over.wait(0.1):
                 statuses.append(self.edge.pull(SITE).status)
 
         thread = threading.Thread(target=come)
@@ -262,11 +263,13 @@ def step(what: str, good: bool, outcome: str) -> None:
 
 
 @contextlib.contextmanager
-def an_origin(work: Path, server: Issued) -> Iterator[tuple[int, Origin | None]]:
+def an_origin(work: Path, server: Issued, without_nginx: bool) -> Iterator[tuple[int, Origin | None]]:
     """Its port, and the origin itself where it is not nginx."""
     try:
+        if without_nginx:
+            raise LookupError("as you wish")
         nginx = program("nginx", "nginx", work / "debian")
-    except (FileNotFoundError, LookupError, RuntimeError) as error:
+    except (OSError, LookupError, RuntimeError) as error:
         say(f"There is no nginx here ({str(error).splitlines()[0]}), so the story configures the origin, not lockdown.")
         with Origin(server.pem, server.key_pem, refusal="http") as origin:
             yield origin.port, origin
@@ -295,10 +298,14 @@ def an_origin(work: Path, server: Issued) -> Iterator[tuple[int, Origin | None]]
 
 
 def main() -> None:
-    work = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, help="the directory to work in")
+    parser.add_argument("--without-nginx", action="store_true", help="as where there is none")
+    arguments = parser.parse_args()
+    work, server, without_nginx = arguments.work.resolve(), issue(SITE), arguments.without_nginx
     begun = time.monotonic()
     try:
-        with Emulator() as emulator, Edge(emulator) as edge, an_origin(work, issue(SITE)) as (port, python):
+        with Emulator() as emulator, Edge(emulator) as edge, an_origin(work, server, without_nginx) as (port, python):
             emulator.deployment_delay = 0.5
             Story(work, emulator, edge, port, python).tell()
     except StoryError as error:
