@@ -121,7 +121,8 @@ class State:
         return max(active, key=lambda record: record.age, default=None)
 
     def with_record(self, record: Record) -> State:
-        return replace(self, records=(*(one for one in self.records if one.id != record.id), record))
+        others = (one for one in self.records if one.id is None or one.id != record.id)  # foreseen, they have no id
+        return replace(self, records=(*others, record))
 
     def without(self, certificate_id: str | None) -> State:
         return replace(self, records=tuple(one for one in self.records if one.id != certificate_id))

@@ -128,8 +128,12 @@ class HostnameCalls:
         if not step.wait:
             return step.preview(state)
         patience = Patience(self.client, self._wait_timeout)
-        for pin in step.pins:
-            state = state.with_association(pin.hostname, self._await(pin, state, patience))
+        try:
+            for pin in step.pins:
+                state = state.with_association(pin.hostname, self._await(pin, state, patience))
+        except CloudflareError as error:
+            error.may_be_done = True  # whatever became of the reading, the change was accepted
+            raise
         return state
 
     def _await(self, pin: Pin, state: HostnameState, patience: Patience) -> Association | None:
