@@ -79,6 +79,9 @@ from ._setting import (
 if TYPE_CHECKING:
     from ._probe import Target
 
+INTERRUPTED = "The run was interrupted."
+"""In the message of a run that Ctrl-C or SIGTERM ended, which nobody may be there to read."""
+
 _INACTIVE = ("initializing", "pending", "moved")
 
 
@@ -1118,7 +1121,7 @@ def _compared(url: str, after: Pull, before: Pull) -> str:
 def _cause(error: BaseException) -> str:
     """In a sentence. A task's timeout and the signals of Ctrl-C are not errors of this collection's."""
     if isinstance(error, Interrupted):
-        return "The run was interrupted."
+        return INTERRUPTED
     if isinstance(error, CloudflareError):
         return str(error)
     if not isinstance(error, Exception):
