@@ -119,9 +119,7 @@ class HostnameCalls:
         items = self.client.request("PUT", self._path, {"config": config})
         if not isinstance(items, list):
             raise ResponseError(f"PUT {self.client.base_url}/{self._path} did not answer with a list.")
-        for pin in pins:
-            what = "voided" if pin.enabled is None else "enabled" if pin.enabled else "disabled"
-            self.done.append(f"{what} the association of {pin.hostname}")
+        self.done.extend(map(_in_words, pins))
 
     def _associate(self, step: Associate, state: HostnameState) -> HostnameState:
         self.put(step.pins, state)
@@ -148,6 +146,8 @@ class HostnameCalls:
             if found is not None and same and found.status == ACTIVE:
                 return found
             if time_is_over:
+                if found == state.associations.get(pin.hostname):
+                    self.done.remove(_in_words(pin))  # it was accepted, and came to nothing
                 what = f"'{found.status}'" if found else "not there"
                 raise CloudflareError(
                     f"The association of {pin.hostname} is {what}, and not as it was asked for, after "
@@ -174,6 +174,11 @@ class HostnameCalls:
                 raise
             return state
         return replace(state, records=step.preview(state.store).records)
+
+
+def _in_words(pin: Pin) -> str:
+    what = "voided" if pin.enabled is None else "enabled" if pin.enabled else "disabled"
+    return f"{what} the association of {pin.hostname}"
 
 
 def apply_hostname(
