@@ -275,6 +275,7 @@ def test_strict_is_refused_where_the_edge_would_refuse_the_origin(
     options: dict[str, Any], emulator: Emulator, zone: Zone, authority: Issued
 ) -> None:
     """Tried with real TLS."""
+    pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
     origins = pytest.importorskip("ansible_collections.originsec.cloudflare.tests.origin.origin")
     shown = {
         "good": issue("example.com", issuer=authority, usage=None),
