@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ._core import name_of_oid
 from ._errors import InputError, MissingLibraryError
 from ._pem import CERTIFICATE_LABELS, LONGEST, other_kind, pem_blocks, wrapped
 
@@ -483,7 +484,7 @@ def _facts(certificate: x509.Certificate) -> dict[str, Any]:
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "serial_number": str(certificate.serial_number),
-        "signature": _KEY_TYPES.get(algorithm.dotted_string, algorithm._name),
+        "signature": _KEY_TYPES.get(algorithm.dotted_string) or name_of_oid(algorithm),
         "not_before": _time(certificate.not_valid_before_utc),
         "not_after": _time(certificate.not_valid_after_utc),
         "days_remaining": None,  # in this order in results

@@ -354,9 +354,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core import asks_for_diff
+from ..module_utils._masking import MaskingModule
 from ..module_utils._origin_apache import Apache
 from ..module_utils._origin_caddy import Caddy
 from ..module_utils._origin_change import Change, Check, Wanted
@@ -430,10 +429,10 @@ def run(params: Mapping[str, Any], check_mode: bool, system: System) -> dict[str
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    result = run(module.params, module.check_mode, System())
+    module = MaskingModule(argument_spec=SPEC, supports_check_mode=True)
+    result = run(module.options, module.check_mode, System())
     for warning in result.pop("warnings", []):
-        module.warn(warning)
+        module.warn(module.secrets.hide_in(warning))
     if not asks_for_diff(module):
         result.pop("diff", None)
     finish = module.fail_json if "failed" in result else module.exit_json

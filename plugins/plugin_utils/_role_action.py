@@ -9,14 +9,17 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils._errors import InputError
+from ..module_utils._hardening import INTERRUPTED
 from ..modules.origin_tls import MODULE
-from ._files import environment_file
+from ._files import environment_file, report_format, report_paths
+from ._harden_report import fleet, report
 from ._in_process import InProcessAction
 from ._variables import ROLE_PREFIX, unknown_variables
 
@@ -45,7 +48,26 @@ class RoleAction(InProcessAction):
             result["msg"] = in_the_users_names(result["msg"], sources)
         if result.get("warnings"):
             result["warnings"] = [in_the_users_names(str(warning), sources) for warning in result["warnings"]]
+        if INTERRUPTED in str(result.get("msg")):
+            zone = str((task_vars or {}).get("inventory_hostname") or result.get("zone_name"))
+            report_interruption(zone, result, self.templated((task_vars or {}).get("harden_report")))
         return result
+
+
+def report_interruption(zone: str, result: Mapping[str, Any], harden_report: Any) -> None:
+    """Write beside each report that was asked for what became of this zone, since the play is over by now.
+
+    By the time that everything is put back, ansible-playbook has ended, and whatever a worker says is lost.
+    """
+    found = fleet({zone: result}, False, datetime.datetime.now(datetime.timezone.utc))
+    for path in report_paths(harden_report, "harden_report"):
+        root, extension = os.path.splitext(path)
+        with contextlib.suppress(OSError, ValueError):  # there is nobody to tell
+            text = report(found, report_format(path))
+            descriptor = os.open(f"{root}.{zone.replace('/', '_')}{extension}", os.O_WRONLY | os.O_CREAT, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.truncate()
+                file.write(text)
 
 
 def sources_of(options: Mapping[str, Any]) -> dict[str, str]:

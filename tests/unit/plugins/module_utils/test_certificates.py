@@ -30,6 +30,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates
     describe_server,
     load_certificate,
     load_client_certificate,
+    load_leaf,
 )
 from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import InputError, MissingLibraryError
 from ansible_collections.originsec.cloudflare.plugins.module_utils._pem import pem_blocks
@@ -767,3 +768,12 @@ def test_no_damaged_key_crashes_or_is_quoted(data: st.DataObject) -> None:
     except InputError as error:
         said = str(error)
     assert not any(body[start : start + 8] in said for start in range(len(body) - 7))
+
+
+def test_a_plan_judges_a_certificate_without_its_key(client_certificate: Issued, authority: Issued) -> None:
+    leaf = load_leaf(client_certificate.pem)
+    assert (leaf.fingerprint, leaf.private_key) == (client_certificate.fingerprint, None)
+    with pytest.raises(InputError, match="CA:TRUE"):
+        load_leaf(authority.pem)
+    with pytest.raises(InputError, match="expired on"):
+        load_leaf(issue("expired", ends=-1).pem)
