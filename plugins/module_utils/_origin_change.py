@@ -141,6 +141,7 @@ class Change:
             "server": self.server.kind,
             "version": self.server.version,
             "previous_mode": mode,
+            "previous_ca": self.server.trusted(),
             "mode": mode,
             "hosts": _hosts(found, mode),
             **_by_state(found, replace(self.wanted, mode=mode)),

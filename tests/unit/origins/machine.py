@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import socket
 import stat
@@ -159,6 +160,13 @@ class Machine:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    def interpreter(self) -> str:
+        """A Python that runs on this machine, for playbooks that run outside of it."""
+        path = self.directory / f"{self.package}-python"
+        path.write_text(f'#!/bin/sh\nexec {shlex.join([*self._enter, sys.executable])} "$@"\n')
+        path.chmod(0o755)
+        return str(path)
 
     def write(self, path: str, text: str) -> None:
         self.run(sys.executable, "-c", f"import os; os.makedirs(os.path.dirname({path!r}), exist_ok=True)")

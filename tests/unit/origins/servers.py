@@ -19,6 +19,8 @@ from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import 
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 SITE = "shop.example.com"
+PATIENCE = 60
+"""Seconds that an answer may take on a machine that is busy with other tests."""
 
 
 @dataclass
@@ -150,7 +152,7 @@ def pull(port: int, client: tuple[str, str] | None = None, name: str = SITE) -> 
     if client:
         context.load_cert_chain(*client)
     answer = b""
-    plain = socket.create_connection(("127.0.0.1", port), 10)
+    plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
     with plain, context.wrap_socket(plain, server_hostname=name) as tls:
         tls.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         while data := tls.recv(65536):
@@ -189,7 +191,7 @@ def pulling(origin: Origin, client: tuple[str, str]) -> Iterator[Pulling]:
         yield seen
     finally:
         over.set()
-        thread.join(30)
+        thread.join(PATIENCE)
 
 
 def on_disk(directory: Path, issued: Issued, name: str = "client") -> tuple[str, str]:
