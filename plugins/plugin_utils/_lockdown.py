@@ -103,7 +103,7 @@ def plan(
     if not problems:
         problems += _unserved(planned, zones, origins, excluded)
     return {
-        "problems": problems,
+        "problems": list(dict.fromkeys(problems)),
         "to": to,
         "remove": remove,
         "makes_certificate": any(not one.certificate for one in given.values()),

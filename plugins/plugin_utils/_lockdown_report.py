@@ -134,7 +134,8 @@ def _origin(name: str, variables: Mapping[str, Any], plan: Plan, check_mode: boo
     open_hosts = [f"{one['name']} ({one['why']})" for one in hosts if one["name"] in (last.get("open") or ())]
     problem = _failure(variables)
     if not problem and plan["to"] == REQUIRE and mode == REQUIRE and open_hosts:
-        problem = f"It leaves open {'; '.join(open_hosts)}. Remove these settings, or name it in origin_client_auth_allow_open."
+        what_to_do = "Remove these settings, or name it in origin_client_auth_allow_open."
+        problem = f"It leaves open {'; '.join(open_hosts)}. {what_to_do}"
     return {
         "name": name,
         "zones": list(plan["origins"][name]["zones"]),

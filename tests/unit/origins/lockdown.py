@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import COLLECTIONS, TOOLS, environment
-from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import PATIENCE, SITE, Origin
+from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import PATIENCE, SITE, Origin, on_disk
+from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 if TYPE_CHECKING:  # it needs pyOpenSSL, and tests are skipped before they need it
     from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
@@ -66,6 +68,23 @@ class Lockdown:
     @property
     def zone(self) -> Zone:
         return next(zone for zone in self.emulator.zones.values() if zone.name == SITE)
+
+    @property
+    def made(self) -> tuple[str, str]:
+        """The paths of the certificate that was made, and of its key."""
+        directory = self.directory / "client_certificate"
+        return str(directory / "client.pem"), str(directory / "client.key")
+
+    def give(self, leaf: Issued, authority: Issued) -> None:
+        """From here on, this is the certificate."""
+        certificate, key = on_disk(self.directory, leaf, "given")
+        self.environ = {"CLOUDFLARE_CLIENT_CERTIFICATE_FILE": certificate, "CLOUDFLARE_CLIENT_KEY_FILE": key}
+        self.variables["origin_client_auth_ca"] = authority.pem
+
+    def presented(self) -> list[str]:
+        """The fingerprints of the zone's active certificates."""
+        active = (self.zone.certificates[id_] for id_ in self.emulator.active(self.zone))
+        return [hashlib.sha256(one.parsed.der).hexdigest() for one in active]
 
     def command(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
         hosts = {
@@ -129,7 +148,6 @@ class Lockdown:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
         output = ""
         assert process.stdout
@@ -138,11 +156,21 @@ class Lockdown:
             if line.startswith("TASK [") and task in line:
                 number -= 1
             if not number:
-                os.killpg(process.pid, signal.SIGKILL)
+                end(process.pid)
                 break
         process.wait(PATIENCE)
         process.stdout.close()
         return output
+
+
+def end(pid: int) -> None:
+    """Kill a process, and all that it started."""
+    os.kill(pid, signal.SIGSTOP)  # it starts nothing else
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(pid, signal.SIGKILL)
+    for child in children:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            end(int(child))
 
 
 @dataclass
@@ -172,5 +200,3 @@ def visited(edge: Edge, name: str = SITE) -> Iterator[Visits]:
     finally:
         over.set()
         visitor.join(PATIENCE)
-
-

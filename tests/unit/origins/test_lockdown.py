@@ -15,10 +15,18 @@ pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
 from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
+from ansible_collections.originsec.cloudflare.tests.emulator.model import Association
 from ansible_collections.originsec.cloudflare.tests.tools.ansible_collection import collection
 from ansible_collections.originsec.cloudflare.tests.unit.origins.lockdown import Lockdown, visited
-from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import SITE, Origin
-from ansible_collections.originsec.cloudflare.tests.unit.support import CACHE
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import Machine
+from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import (
+    SITE,
+    HAProxyOrigin,
+    NginxOrigin,
+    Origin,
+    on_disk,
+)
+from ansible_collections.originsec.cloudflare.tests.unit.support import CACHE, Issued
 
 pytestmark = pytest.mark.servers
 
@@ -37,20 +45,117 @@ def lockdown(tmp_path: Path, emulator: Emulator, edge: Edge, token: str, origin:
     return Lockdown(tmp_path, emulator, edge, token, {"web1": origin}, collections=collections)
 
 
-def test_from_a_fresh_install_to_locked_down_and_back(lockdown: Lockdown) -> None:
+def test_from_a_fresh_install_to_locked_down_and_back(
+    lockdown: Lockdown, other_authority: Issued, other_leaf: Issued, tmp_path: Path
+) -> None:
+    """With a certificate that is made, then with one of another authority; the visitors notice nothing."""
     (origin,) = lockdown.origins.values()
     before = origin.machine.files("/etc")
     with visited(lockdown.edge) as visits:
         locked = lockdown.run()
-        print(locked.output)
-        assert locked.modes == {"web1": "require"}
+        assert (locked.report["done"], locked.modes) == (True, {"web1": "require"})
+        assert SITE in locked.report["origins"][0]["refused"][0] or origin.package == "haproxy"
         assert not origin.answers()
-        assert lockdown.zone.aop_enabled
+        (made,) = lockdown.presented()
         again = lockdown.run()
-        assert (again.changed, again.report["done"]) == (0, True), again.output
+        assert (again.changed, again.report["done"], again.modes) == (0, True, locked.modes), again.output
+
+        lockdown.give(other_leaf, other_authority)
+        rotated = lockdown.run()
+        assert rotated.report["done"]
+        assert lockdown.presented() == [other_leaf.fingerprint] != [made]
+        assert not origin.answers(lockdown.made)
+        assert origin.answers(on_disk(tmp_path, other_leaf))
+        assert lockdown.run().changed == 0
+
         undone = lockdown.run("-e", "lockdown_to=off", "-e", "lockdown_remove=true")
-        print(undone.output)
+        assert (undone.report["done"], undone.modes) == (True, {"web1": "off"})
+        assert (lockdown.zone.aop_enabled, lockdown.presented()) == (False, [])
         assert origin.answers()
         assert origin.machine.files("/etc") == before
     assert visits.failures == []
     assert len(visits.statuses) > 100
+
+
+@pytest.fixture
+def site(tmp_path: Path, emulator: Emulator, edge: Edge, token: str, server: Issued) -> Iterator[Lockdown]:
+    """The same with an nginx, and a certificate that was given."""
+    with Machine(tmp_path / "web1", "nginx") as machine:
+        origin = NginxOrigin(machine, server)
+        origin.start()
+        emulator.add_zone(SITE, origins={"https": f"127.0.0.1:{origin.port}"})
+        yield Lockdown(tmp_path, emulator, edge, token, {"web1": origin})
+
+
+def test_what_fails_goes_back_to_where_the_site_answered(site: Lockdown, authority: Issued, leaf: Issued) -> None:
+    site.give(leaf, authority)
+    origin = site.origins["web1"]
+    fresh = origin.machine.files("/etc")
+
+    site.of_origins["web1"] = {"origin_client_auth_reload_command": "false"}
+    reload = site.run(expected=2)
+    assert "web1: Ask failed. The reload of nginx failed: 'false' ended with 1." in reload.report["stopped"]
+    assert (reload.modes, site.emulator.count(), origin.machine.files("/etc")) == ({"web1": "off"}, {}, fresh)
+    site.of_origins.clear()
+
+    # What was set for the hostname wins over the zone, so that the edge presents nothing
+    site.zone.associations[SITE] = Association(SITE, "none", False, "", 0.0, "", 0.0)
+    dark = site.run(expected=2)
+    assert "web1: Require failed. http://shop.example.com/ answered 400" in dark.report["stopped"]
+    assert "The origin is back in the mode ask. http://shop.example.com/ answers as before." in dark.report["stopped"]
+    assert dark.modes == {"web1": "ask"}
+    assert origin.answers()
+    assert site.edge.pull(SITE).status == 200
+    site.zone.associations.clear()
+    assert site.run().modes == {"web1": "require"}
+
+    # As when the edge's certificate has expired, or somebody took it away
+    site.zone.aop_enabled = False
+    assert site.edge.pull(SITE).status == 400
+    back = site.run()
+    assert (back.report["done"], back.modes, site.zone.aop_enabled) == (True, {"web1": "require"}, True)
+    assert site.edge.pull(SITE).status == 200
+
+    # Dark for another reason: the origin is as it was
+    locked = origin.machine.files("/etc")
+    origins, site.zone.origins = site.zone.origins, {"https": "127.0.0.1:9"}
+    away = site.run(expected=2)
+    assert "answered 521" in away.report["stopped"]
+    assert "still is when the origin asks nobody for a certificate" in away.report["stopped"]
+    assert (away.modes, origin.machine.files("/etc")) == ({"web1": "require"}, locked)
+    site.zone.origins = origins
+    assert site.edge.pull(SITE).status == 200
+
+
+@pytest.mark.parametrize(("task", "number"), [("Ask for client", 2), ("Harden the zone", 1), ("Ask for client", 3)])
+def test_killed_and_run_again(site: Lockdown, authority: Issued, leaf: Issued, task: str, number: int) -> None:
+    """The visitors notice nothing, whichever the step."""
+    site.give(leaf, authority)
+    with visited(site.edge) as visits:
+        output = site.kill_at(task, number)
+        assert "PLAY RECAP" not in output
+        locked = site.run()
+    assert (locked.report["done"], locked.modes) == (True, {"web1": "require"})
+    assert not site.origins["web1"].answers()
+    assert visits.failures == []
+
+
+def test_several_origins_of_which_one_is_down(
+    site: Lockdown, authority: Issued, leaf: Issued, server: Issued, tmp_path: Path
+) -> None:
+    """Nothing is changed anywhere until it is dealt with, or left out by name."""
+    site.give(leaf, authority)
+    with Machine(tmp_path / "web2", "haproxy") as machine:
+        down = HAProxyOrigin(machine, server)
+        site.origins["web2"] = down
+        stopped = site.run(expected=2)
+        assert "web2: Look failed. Here none of nginx, Apache, HAProxy and Caddy runs" in stopped.report["stopped"]
+        assert stopped.modes == {"web1": "off", "web2": "unknown"}
+        assert site.emulator.count() == {}
+        out = site.run("-e", "lockdown_exclude=web2")
+        assert (out.modes, out.report["excluded"]) == ({"web1": "require"}, ["web2"])
+        assert "Left out by lockdown_exclude" in out.output
+        down.start()
+        both = site.run()
+        assert both.modes == {"web1": "require", "web2": "require"}
+        assert not down.answers()
