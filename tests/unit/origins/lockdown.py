@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import COLLECTIONS, TOOLS, environment
-from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import PATIENCE, SITE, Origin, on_disk
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import PATIENCE
+from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import SITE, Origin, on_disk
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 if TYPE_CHECKING:  # it needs pyOpenSSL, and tests are skipped before they need it
@@ -67,7 +68,8 @@ class Lockdown:
 
     @property
     def zone(self) -> Zone:
-        return next(zone for zone in self.emulator.zones.values() if zone.name == SITE)
+        (zone,) = self.emulator.zones.values()
+        return zone
 
     @property
     def made(self) -> tuple[str, str]:
@@ -99,7 +101,7 @@ class Lockdown:
         inventory = {
             "all": {"vars": {**VERIFY, **self.variables}},
             "origins": {"hosts": hosts},
-            "zones": {"hosts": {SITE: {"cloudflare_zone_id": self.zone.id}}},
+            "zones": {"hosts": {self.zone.name: {"cloudflare_zone_id": self.zone.id}}},
         }
         (self.directory / "inventory.json").write_text(json.dumps(inventory))
         (self.directory / "report.json").unlink(missing_ok=True)

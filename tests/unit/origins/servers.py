@@ -15,22 +15,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import Machine, free_port, wait_until
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import PATIENCE, Machine, free_port, wait_until
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 SITE = "shop.example.com"
-PATIENCE = 60
-"""Seconds that an answer may take on a machine that is busy with other tests."""
 
 
 @dataclass
 class Origin:
-    """A server that serves SITE over TLS. server: its certificate. more: further configuration of the user."""
+    """A server that serves a site over TLS. server: its certificate. more: further configuration of the user."""
 
     machine: Machine
     server: Issued
     more: str = ""
     port: int = field(default_factory=free_port)
+    name: str = SITE
 
     package = ""
     directory = ""
@@ -53,10 +52,10 @@ class Origin:
     def run(self) -> None:
         raise NotImplementedError
 
-    def answers(self, client: tuple[str, str] | None = None, name: str = SITE) -> str:
+    def answers(self, client: tuple[str, str] | None = None, name: str = "") -> str:
         """The body that a client gets, who may have a certificate and its key, as paths; nothing if none."""
         try:
-            return pull(self.port, client, name)
+            return pull(self.port, client, name or self.name)
         except OSError:
             return ""
 
@@ -69,7 +68,7 @@ class NginxOrigin(Origin):
         tls = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.certificate};"
         self.machine.write(
             "/etc/nginx/sites-enabled/shop",
-            f"server {{\n    listen 127.0.0.1:{self.port} ssl;\n    server_name {SITE};\n    {tls}\n"
+            f"server {{\n    listen 127.0.0.1:{self.port} ssl;\n    server_name {self.name};\n    {tls}\n"
             f'    location / {{ return 200 "ok\\n"; }}\n}}\n{self.more}',
         )
 

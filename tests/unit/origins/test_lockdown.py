@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
@@ -17,8 +20,9 @@ from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
 from ansible_collections.originsec.cloudflare.tests.emulator.model import Association
 from ansible_collections.originsec.cloudflare.tests.tools.ansible_collection import collection
+from ansible_collections.originsec.cloudflare.tests.unit.docs.test_guides import blocks, follow
 from ansible_collections.originsec.cloudflare.tests.unit.origins.lockdown import Lockdown, visited
-from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import Machine
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import Machine, wait_until
 from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import (
     SITE,
     HAProxyOrigin,
@@ -159,3 +163,65 @@ def test_several_origins_of_which_one_is_down(
         both = site.run()
         assert both.modes == {"web1": "require", "web2": "require"}
         assert not down.answers()
+
+
+def test_over_ssh_by_a_user_who_is_not_root(
+    tmp_path: Path, emulator: Emulator, edge: Edge, token: str, server: Issued, authority: Issued, leaf: Issued
+) -> None:
+    """With sudo, as an origin is usually reached."""
+    with Machine(tmp_path / "web1", "nginx", more=("openssh-server", "sudo")) as machine:
+        origin = NginxOrigin(machine, server)
+        origin.start()
+        emulator.add_zone(SITE, origins={"https": f"127.0.0.1:{origin.port}"})
+        site = Lockdown(tmp_path, emulator, edge, token, {"web1": origin}, of_origins={"web1": machine.reach_by_ssh()})
+        site.give(leaf, authority)
+        locked = site.run()
+        assert (locked.report["done"], locked.modes) == (True, {"web1": "require"})
+        assert not origin.answers()
+        assert site.run("-e", "lockdown_to=off").modes == {"web1": "off"}
+        assert origin.answers()
+
+
+def test_the_way_back_by_hand(origin: Origin, authority: Issued) -> None:
+    """What the guide says to do on the server itself; the role takes it from there."""
+    (script,) = [text for _language, caption, text in blocks("guide_lockdown.rst") if caption == origin.package]
+    apply = origin.machine.apply
+    assert apply("require", authority.pem)["mode"] == "require"
+    assert not origin.answers()
+    origin.machine.run("sh", "-e", "-c", script, HOME="/tmp")
+    wait_until(lambda: bool(origin.answers()), script)
+    again = apply("require", authority.pem)
+    assert (again["changed"], again["previous_mode"], again["mode"]) == (True, "ask", "require")
+    assert not origin.answers()
+
+
+@pytest.fixture
+def lockdown_of_the_guide(
+    tmp_path: Path, emulator: Emulator, edge: Edge, token: str, server: Issued
+) -> Iterator[Lockdown]:
+    with Machine(tmp_path / "web1", "nginx") as machine:
+        origin = NginxOrigin(machine, server, name="shop.example")
+        origin.start()
+        emulator.add_zone("shop.example", origins={"https": f"127.0.0.1:{origin.port}"})
+        collections = [collection("community.crypto", CACHE / "collections")]
+        yield Lockdown(tmp_path, emulator, edge, token, {"web1.example": origin}, collections=collections)
+
+
+def test_guide(lockdown_of_the_guide: Lockdown) -> None:
+    """Its commands, in order, with one nginx as web1.example; that is what a new user types, too."""
+    site = lockdown_of_the_guide
+    command, variables = site.command()
+    overlay = yaml.safe_load((site.directory / "inventory.json").read_text())
+    overlay.pop("zones")
+    (site.directory / "machine.json").write_text(json.dumps(overlay))
+    exclude = "lockdown_exclude="
+    stand_ins = f"""
+        ansible-playbook() {{ command {command[0]} -i machine.json "${{@/{exclude}web2.example/{exclude}}}"; }}
+        ansible() {{ command ansible -i machine.json "$@"; }}
+    """
+    output = follow("guide_lockdown.rst", site.directory, stand_ins, **{**variables, "HOME": str(site.directory)})
+    assert "refused a direct request without a certificate: shop.example on 127.0.0.1:" in output
+    titles = re.findall(r'^        "(Locked down: |The origins ask|The lockdown is undone)', output, re.MULTILINE)
+    assert titles == ["The origins ask", "Locked down: ", "Locked down: ", "The origins ask", "The lockdown is undone"]
+    assert site.origins["web1.example"].answers()
+    assert site.presented() == []
