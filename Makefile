@@ -24,7 +24,7 @@ test: $(VENV)/bin/nox ## Lint, the unit tests and a short ansible-test sanity, i
 	$(VENV)/bin/nox $(NOX_ARGS)
 ifeq ($(NOX_ARGS),)
 	@printf '%s\n' '' \
-		'Not run: fleets under a quota, the long soak and a zone'"'"'s life (make test NOX_ARGS="-s slow"), the report in a browser' \
+		'Not run: fleets under a quota, the long soak, a zone'"'"'s life and real servers (make test NOX_ARGS="-s slow"), the report in a browser' \
 		'(browser), all of ansible-test sanity (sanity), ansible-test integration (integration), documentation, ansible-lint' \
 		'and the importer of Galaxy (collection). "make rest" runs these, "make check" everything; other cores: "make matrix".'
 endif

@@ -27,10 +27,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import unpacked
+from ansible_collections.originsec.cloudflare.tests.unit.support import CACHE
 
 COLLECTIONS = Path(__file__).resolve().parents[6]
 TREE = Path(__file__).resolve().parents[3]
-DEBIAN = TREE / "tests" / "output" / "debian"
+DEBIAN = CACHE / "debian"
 APPLY = Path(__file__).with_name("apply.py")
 PATIENCE = 60
 """Seconds that something may take on a machine that is busy with other tests."""

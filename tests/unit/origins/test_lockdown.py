@@ -96,9 +96,12 @@ def test_what_fails_goes_back_to_where_the_site_answered(site: Lockdown, authori
     origin = site.origins["web1"]
     fresh = origin.machine.files("/etc")
 
-    site.of_origins["web1"] = {"origin_client_auth_reload_command": "false"}
+    drop_in = "/etc/nginx/conf.d/originsec-client-auth.conf"
+    fails = f"sh -c 'if test -e {drop_in}; then exit 3; else kill -HUP $(cat /run/nginx.pid); fi'"
+    site.of_origins["web1"] = {"origin_client_auth_reload_command": fails}
     reload = site.run(expected=2)
-    assert "web1: Ask failed. The reload of nginx failed: 'false' ended with 1." in reload.report["stopped"]
+    assert "web1: Ask failed. The reload of nginx failed: " in reload.report["stopped"]
+    assert "ended with 3.  Everything is back as it was, and nginx answers." in reload.report["stopped"]
     assert (reload.modes, site.emulator.count(), origin.machine.files("/etc")) == ({"web1": "off"}, {}, fresh)
     site.of_origins.clear()
 
