@@ -168,6 +168,21 @@ def test_several_origins_of_which_one_is_down(
         assert not down.answers()
 
 
+def test_renewal(site: Lockdown) -> None:
+    """Of what was made, when it is due, be it with the authority; and nothing when it is not."""
+    site.collections = [collection("community.crypto", CACHE / "collections")]
+    made = [site.run().report and site.presented()]
+    with visited(site.edge) as visits:
+        for days in ("400", "4000"):
+            renewed = site.run("-e", f"client_certificate_renew_days={days}")
+            assert (renewed.report["done"], renewed.modes) == (True, {"web1": "require"})
+            made.append(site.presented())
+        assert site.run().changed == 0
+    assert [len(one) for one in made] == [1, 1, 1]
+    assert len({*map(str, made)}) == 3
+    assert visits.failures == []
+
+
 def test_over_ssh_by_a_user_who_is_not_root(
     tmp_path: Path, emulator: Emulator, edge: Edge, token: str, server: Issued, authority: Issued, leaf: Issued
 ) -> None:
@@ -223,6 +238,7 @@ def test_guide(lockdown_of_the_guide: Lockdown) -> None:
         ansible() {{ command ansible -i machine.json "$@"; }}
     """
     output = follow("guide_lockdown.rst", site.directory, stand_ins, **{**variables, "HOME": str(site.directory)})
+    print(output)
     assert "refused a direct request without a certificate: shop.example on 127.0.0.1:" in output
     titles = re.findall(r'^        "(Locked down: |The origins ask|The lockdown is undone)', output, re.MULTILINE)
     assert titles == ["The origins ask", "Locked down: ", "Locked down: ", "The origins ask", "The lockdown is undone"]
