@@ -66,12 +66,13 @@ _ROLE_BOOLEANS = tuple(name for name, option in MODULE.argument_spec.items() if 
 
 def unknown_variables(names: Iterable[str], prefixes: Sequence[str] = _PREFIXES) -> list[str]:
     """What is wrong with the names of a host's variables, a sentence for each; what is the user's own is left alone."""
-    known = ROLE_VARIABLES | ORIGIN_VARIABLES | CERTIFICATE_VARIABLES | _PLAYBOOK_VARIABLES
+    every = ROLE_VARIABLES | ORIGIN_VARIABLES | CERTIFICATE_VARIABLES | _PLAYBOOK_VARIABLES
+    known = sorted(name for name in every if name.startswith(tuple(prefixes)))
     problems = []
     for name in sorted(name for name in names if name.startswith(tuple(prefixes))):
         prefix = next(one for one in prefixes if name.startswith(one))
         if name not in known and not name.startswith(f"{prefix}_"):  # which is our own
-            meant = _meant(name, prefix, sorted(known))
+            meant = _meant(name, prefix, known)
             owner = _OWNERS.get(prefix, "playbooks")
             problems.append(f"{name} is no variable of the {owner}{f'; did you mean {meant}?' if meant else '.'}")
     return problems
