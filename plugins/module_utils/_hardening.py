@@ -863,7 +863,7 @@ class _Transaction:
 
     def _change(self, changes: Sequence[Change], superseded: Sequence[Delete]) -> None:
         """Make the changes, verify and clean up, or put everything back."""
-        with _signals_taken_over() as ignore_signals:
+        with signals_taken_over() as ignore_signals:
             before: dict[str, Pull] = {}
             try:
                 before = self._pull_before()
@@ -1130,7 +1130,7 @@ def _cause(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _signals_taken_over() -> Iterator[Callable[[], None]]:
+def signals_taken_over() -> Iterator[Callable[[], None]]:
     """SIGINT and SIGTERM raise Interrupted, once; then, and when the function is called, both are ignored.
 
     ansible-core sends a worker SIGINT and, milliseconds later, SIGTERM, and its own handlers leave at once.

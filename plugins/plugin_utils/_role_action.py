@@ -28,8 +28,8 @@ MARK = "originsec_cloudflare_role"
 
 _OPTIONS = frozenset(MODULE.argument_spec)
 
-_CERTIFICATE, _KEY = "CLOUDFLARE_CLIENT_CERTIFICATE_FILE", "CLOUDFLARE_CLIENT_KEY_FILE"
-_KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
+CERTIFICATE_FILE, KEY_FILE = "CLOUDFLARE_CLIENT_CERTIFICATE_FILE", "CLOUDFLARE_CLIENT_KEY_FILE"
+KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_OPENER"
 """The variables of the environment from which the playbooks take a client certificate."""
 
 
@@ -73,13 +73,13 @@ def report_interruption(zone: str, result: Mapping[str, Any], harden_report: Any
 def sources_of(options: Mapping[str, Any]) -> dict[str, str]:
     """By option: the variable of the environment that its value has come from."""
     sources = {}
-    for option, variable in (("certificate", _CERTIFICATE), ("private_key", _KEY)):
+    for option, variable in (("certificate", CERTIFICATE_FILE), ("private_key", KEY_FILE)):
         with contextlib.suppress(InputError):
             text = environment_file(variable)
             if text and text == str(options.get(option) or "").strip():
                 sources[option] = variable
-    if os.environ.get(_KEY_OPENER) and os.environ[_KEY_OPENER] == options.get("private_key_passphrase"):
-        sources["private_key_passphrase"] = _KEY_OPENER
+    if os.environ.get(KEY_OPENER) and os.environ[KEY_OPENER] == options.get("private_key_passphrase"):
+        sources["private_key_passphrase"] = KEY_OPENER
     return sources
 
 

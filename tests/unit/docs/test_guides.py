@@ -49,8 +49,8 @@ def blocks(guide: str) -> list[tuple[str, str | None, str]]:
     return found
 
 
-def follow(guide: str, directory: Path, **variables: str) -> str:
-    """Do what the guide says, and return what came out."""
+def follow(guide: str, directory: Path, stand_ins: str = "", **variables: str) -> str:
+    """Do what the guide says, and return what came out. stand_ins: further ones."""
     for _language, caption, text in blocks(guide):
         if caption:
             (directory / caption).write_text(text + "\n")
@@ -61,7 +61,7 @@ def follow(guide: str, directory: Path, **variables: str) -> str:
         if language == "console" and not line.endswith("=...")
     ]
     assert commands
-    script = STAND_INS + "".join(f"echo {shlex.quote(f'$ {command}')}\n{command}\n" for command in commands)
+    script = STAND_INS + stand_ins + "".join(f"echo {shlex.quote(f'$ {command}')}\n{command}\n" for command in commands)
     finished = subprocess.run(
         ["bash", "-c", script],
         cwd=directory,

@@ -130,9 +130,14 @@ def action() -> Any:
 
 
 def test_action_task(action: Any) -> None:
-    """`ActionBase._task`: `.action`, `.async_val`."""
+    """`ActionBase._task`: `.action`, `.async_val`, `.check_mode`."""
     assert action.action == "originsec.cloudflare.origin_pqe"
     assert action.runs_asynchronously
+    assert action.check_mode
+    action._task.check_mode = False
+    with action.in_check_mode():
+        assert action.told({})["_ansible_check_mode"] is True
+    assert action.told({})["_ansible_check_mode"] is False
 
 
 def test_action_task_args_and_json_encoder(action: Any) -> None:

@@ -860,7 +860,7 @@ def test_signals_are_put_back_once(lab: Lab, wanted: Options, request_: str, sig
 def test_a_signal_at_the_moment_of_a_failure(lab: Lab, wanted: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     go_dark(lab)
     before = lab.look()
-    taken_over = _hardening._signals_taken_over
+    taken_over = _hardening.signals_taken_over
 
     class Late:
         """As the original, but the signal comes when it is to be ignored."""
@@ -883,7 +883,7 @@ def test_a_signal_at_the_moment_of_a_failure(lab: Lab, wanted: Options, monkeypa
         def __exit__(self, *arguments: Any) -> bool | None:
             return self.original.__exit__(*arguments)
 
-    monkeypatch.setattr(_hardening, "_signals_taken_over", Late)
+    monkeypatch.setattr(_hardening, "signals_taken_over", Late)
     message, _facts = lab.fail(**wanted)
     assert lab.look() == before
     assert "answered 520" in message
