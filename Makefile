@@ -34,8 +34,8 @@ test: $(VENV)/bin/nox ## Lint, the unit tests and a short ansible-test sanity, i
 	$(VENV)/bin/nox $(NOX_ARGS)
 ifeq ($(NOX_ARGS),)
 	@printf '%s\n' '' \
-		'Not run: tests of ansible-playbook and AWX that take long, fleets under a quota, the long soak and a zone'"'"'s life' \
-		'(make test NOX_ARGS="-s slow"), the report in a browser (browser), all of ansible-test sanity (sanity), ansible-test' \
+		'Not run: tests of ansible-playbook and AWX that take long, fleets under a quota, the long soak, a zone'"'"'s life and real' \
+		'servers (make test NOX_ARGS="-s slow"), the report in a browser (browser), all of ansible-test sanity (sanity), ansible-test' \
 		'integration (integration), documentation, ansible-lint and the importer of Galaxy (collection).' \
 		'"make rest" runs these, "make check" everything; other cores: "make matrix".'
 endif

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ._core import name_of_oid
 from ._errors import InputError, MissingLibraryError
 from ._pem import CERTIFICATE_LABELS, LONGEST, other_kind, pem_blocks, wrapped
 
@@ -30,7 +31,7 @@ CRYPTOGRAPHY_IMPORT_ERROR: str | None = None
 try:
     import cryptography
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -171,6 +172,44 @@ def load_authorities(text: str) -> tuple[list[dict[str, Any]], list[str]]:
             "only that the edge's certificates are of."
         )
     return [one.description() for one in certificates], warnings
+
+
+def trusted_with(text: str) -> str | None:
+    """What an origin has to trust for the certificate in this text, as far as the text has it, in PEM; else None.
+
+    That is the certificate itself where it signed itself, else the authorities that were given with it.
+    """
+    leaf, chain = _leaf_and_chain(_certificates(text), None)
+    bundle = [leaf] if leaf.x509.issuer == leaf.x509.subject else chain
+    pem = "".join(one.facts["certificate"] for one in bundle)
+    try:
+        load_authorities(pem)
+    except InputError:
+        return None
+    return None if untrusted(text, pem) else pem
+
+
+def untrusted(text: str, authorities: str) -> str | None:
+    """The issuer of the certificate in this text, where it is none of these authorities; else None.
+
+    Cloudflare may send the leaf alone, so that an origin needs to know who issued it.
+    """
+    leaf, _chain = _leaf_and_chain(_certificates(text), None)
+    for one in _certificates(authorities, "ca"):
+        if one.facts["fingerprint_sha256"] == leaf.facts["fingerprint_sha256"] or _issued(leaf, one):
+            return None
+    return str(leaf.facts["issuer"])
+
+
+def _issued(certificate: _Certificate, authority: _Certificate) -> bool:
+    """Whether the one is of the other, by the name alone where cryptography does not know the signature."""
+    try:
+        certificate.x509.verify_directly_issued_by(authority.x509)
+    except (TypeError, UnsupportedAlgorithm):
+        return bool(certificate.x509.issuer == authority.x509.subject)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 _MANY = 20
@@ -483,7 +522,7 @@ def _facts(certificate: x509.Certificate) -> dict[str, Any]:
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "serial_number": str(certificate.serial_number),
-        "signature": _KEY_TYPES.get(algorithm.dotted_string, algorithm._name),
+        "signature": _KEY_TYPES.get(algorithm.dotted_string) or name_of_oid(algorithm),
         "not_before": _time(certificate.not_valid_before_utc),
         "not_after": _time(certificate.not_valid_after_utc),
         "days_remaining": None,  # in this order in results

@@ -121,7 +121,8 @@ class State:
         return max(active, key=lambda record: record.age, default=None)
 
     def with_record(self, record: Record) -> State:
-        return replace(self, records=(*(one for one in self.records if one.id != record.id), record))
+        others = (one for one in self.records if one.id is None or one.id != record.id)  # foreseen, they have no id
+        return replace(self, records=(*others, record))
 
     def without(self, certificate_id: str | None) -> State:
         return replace(self, records=tuple(one for one in self.records if one.id != certificate_id))
@@ -173,39 +174,50 @@ class Wanted:
     def from_options(cls, params: Mapping[str, Any]) -> Wanted:
         """What origin_tls_client_auth is asked for; raises InputError for all that can be judged offline."""
         require_cryptography()
-        certificate, private_key = (_not_blank(params[option]) for option in ("certificate", "private_key"))
         certificate_id = checked_id(params["certificate_id"])
         if params["wait_timeout"] < 0:
             raise InputError(f"wait_timeout must not be negative, as {params['wait_timeout']} is.")
         if params["state"] == "absent":
             return cls(
                 present=False,
-                certificate=_certificate_to_remove(certificate, certificate_id, params["exclusive"]),
+                certificate=_certificate_to_remove(
+                    _not_blank(params["certificate"]), certificate_id, params["exclusive"]
+                ),
                 certificate_id=certificate_id,
                 enabled=params["enabled"],
             )
         if certificate_id:
             raise InputError("certificate_id names what is to be removed, with state: absent; here give certificate.")
-        if not certificate:
-            for option, given in (("private_key", private_key), ("exclusive", params["exclusive"])):
-                if given:
-                    raise InputError(
-                        f"{option} needs certificate beside it, which is {_how_missing(params, 'certificate')}."
-                    )
+        pair = certificate_with_key(params)
+        if not pair:
+            if params["exclusive"]:
+                raise InputError(
+                    f"exclusive needs certificate beside it, which is {_how_missing(params, 'certificate')}."
+                )
             if params["enabled"] is None:
                 raise InputError("There is nothing to manage: give certificate with private_key, or enabled, or both.")
             return cls(enabled=params["enabled"])
-        if not private_key:
-            raise InputError(
-                "certificate needs private_key beside it, since Cloudflare has to present it, and private_key is "
-                f"{_how_missing(params, 'private_key')}."
-            )
         return cls(
-            certificate=load_client_certificate(certificate, private_key, params["private_key_passphrase"]),
+            certificate=pair,
             enabled=params["enabled"],
             exclusive=params["exclusive"],
             wait=params["wait"],
         )
+
+
+def certificate_with_key(params: Mapping[str, Any]) -> ClientCertificate | None:
+    """What is to be uploaded, None where neither of the two options is given; raises InputError for one of them."""
+    certificate, private_key = (_not_blank(params[option]) for option in ("certificate", "private_key"))
+    if certificate and not private_key:
+        raise InputError(
+            "certificate needs private_key beside it, since Cloudflare has to present it, and private_key is "
+            f"{_how_missing(params, 'private_key')}."
+        )
+    if private_key and not certificate:
+        raise InputError(f"private_key needs certificate beside it, which is {_how_missing(params, 'certificate')}.")
+    if not certificate:
+        return None
+    return load_client_certificate(certificate, private_key, params["private_key_passphrase"])
 
 
 def _not_blank(text: str | None) -> str:

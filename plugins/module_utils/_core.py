@@ -4,7 +4,7 @@
 
 # This module utility is private to the collection: it may change at any time.
 
-"""The private API of ansible-core and of pyOpenSSL that modules use, each behind a name of our own.
+"""The private API of ansible-core, pyOpenSSL and cryptography that modules use, each behind a name of our own.
 
 What only the controller has is in plugin_utils/_core.py: a module utility travels with modules, to hosts that have no
 Ansible, and must be importable there. tests/unit/plugins/test_core.py names each of them.
@@ -25,7 +25,7 @@ except ImportError:  # ansible-core < 2.22 masks what is in AnsibleModule.no_log
         """Do nothing: there is no such register."""
 
 
-__all__ = ["EarlyModule", "asks_for_diff", "register_secrets", "set_groups", "validation_notes"]
+__all__ = ["EarlyModule", "asks_for_diff", "name_of_oid", "register_secrets", "set_groups", "validation_notes"]
 
 
 class EarlyModule(AnsibleModule):
@@ -58,3 +58,8 @@ def set_groups(context: Any, groups: str) -> bool:
     from OpenSSL._util import lib  # here, since only a probe needs it
 
     return bool(lib.SSL_CTX_set1_curves_list(context._context, groups.encode()))
+
+
+def name_of_oid(oid: Any) -> str:
+    """What cryptography calls the algorithm with this x509.ObjectIdentifier, as sha256WithRSAEncryption."""
+    return str(oid._name)

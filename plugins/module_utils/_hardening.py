@@ -79,6 +79,9 @@ from ._setting import (
 if TYPE_CHECKING:
     from ._probe import Target
 
+INTERRUPTED = "The run was interrupted."
+"""In the message of a run that Ctrl-C or SIGTERM ended, which nobody may be there to read."""
+
 _INACTIVE = ("initializing", "pending", "moved")
 
 
@@ -860,7 +863,7 @@ class _Transaction:
 
     def _change(self, changes: Sequence[Change], superseded: Sequence[Delete]) -> None:
         """Make the changes, verify and clean up, or put everything back."""
-        with _signals_taken_over() as ignore_signals:
+        with signals_taken_over() as ignore_signals:
             before: dict[str, Pull] = {}
             try:
                 before = self._pull_before()
@@ -869,7 +872,7 @@ class _Transaction:
                 self._verify(before)
                 if superseded or (self._exclusive and any(isinstance(change, _Upload) for change in changes)):
                     self._clean_up(before)
-                self._clean_up_hostnames()
+                self._clean_up_hostnames(before)
             except BaseException as error:
                 try:
                     ignore_signals()
@@ -958,11 +961,7 @@ class _Transaction:
         if exclusive is None and not proves:
             self._leave_superseded("the edge does not present the wanted one")
             return
-        if self._proved:
-            with self._step("Request each URL once more"):
-                self._judge_pulls(self._verification.pull_all(before), before)
-        if verifies and not self._proved:
-            self._leave_superseded(self._why_unproved)
+        if not self._prove_once_more(before):
             return
         for step in steps:
             with self._step(f"Remove the superseded certificate {step.certificate_id}"):
@@ -973,6 +972,17 @@ class _Transaction:
         # Where another one was presented until now, only this shows what the origin makes of the wanted one.
         if not proves:
             self._verify(before)
+
+    def _prove_once_more(self, before: Mapping[str, Pull]) -> bool:
+        """Whether superseded certificates may go: every URL proves it at this moment, or there is nothing to verify."""
+        if not self._verification.urls:
+            return True
+        if self._proved:
+            with self._step("Request each URL once more"):
+                self._judge_pulls(self._verification.pull_all(before), before)
+        if not self._proved:
+            self._leave_superseded(self._why_unproved)
+        return self._proved
 
     def _unused_by_hostnames(self) -> list[Delete]:
         """The certificates of hostnames that this run has superseded, and that no association uses any more."""
@@ -989,10 +999,9 @@ class _Transaction:
         )
         return [Delete(certificate_id) for certificate_id in gone]
 
-    def _clean_up_hostnames(self) -> None:
+    def _clean_up_hostnames(self, before: Mapping[str, Pull]) -> None:
         unused = self._unused_by_hostnames()
-        if unused and self._verification.urls and not self._proved:
-            self._leave_superseded(self._why_unproved)
+        if not unused or not self._prove_once_more(before):
             return
         for step in unused:
             with self._step(f"Remove the certificate {step.certificate_id}, which no hostname uses any more"):
@@ -1015,6 +1024,14 @@ class _Transaction:
                 "Superseded certificates are being removed already, so everything stays as it is now: run again to "
                 "remove the rest."
             )
+            # The next run finds the associations as wanted, and does not know what they had before.
+            kept = {record.id for record in self._zone.hostnames.records}
+            report.left_to_do += [
+                f"remove the certificate {unused.certificate_id}, which no hostname uses any more"
+                for unused in self._unused_by_hostnames()
+                if unused.certificate_id in kept
+            ]
+            told += self._left_to_do()
         elif not self._begun:
             told.append("Nothing was changed.")
         elif not self._wanted.rollback:
@@ -1028,12 +1045,14 @@ class _Transaction:
             self._undo()
             if report.undone:
                 told.append(f"Put back: {self._listed(report.undone)}.")
-            if report.left_to_do:
-                told.append(f"This is left for you to do: {'; '.join(report.left_to_do)}.")
-            told += self._pull_again(before)
+            told += [*self._left_to_do(), *self._pull_again(before)]
         if report.removed:
             told.append(f"Certificates that were removed, and are not put back: {', '.join(report.removed)}.")
         raise HardeningError(" ".join(told)) from error
+
+    def _left_to_do(self) -> list[str]:
+        left = self._report.left_to_do
+        return [f"This is left for you to do: {'; '.join(left)}."] if left else []
 
     @staticmethod
     def _listed(aspects: Sequence[str]) -> str:
@@ -1102,7 +1121,7 @@ def _compared(url: str, after: Pull, before: Pull) -> str:
 def _cause(error: BaseException) -> str:
     """In a sentence. A task's timeout and the signals of Ctrl-C are not errors of this collection's."""
     if isinstance(error, Interrupted):
-        return "The run was interrupted."
+        return INTERRUPTED
     if isinstance(error, CloudflareError):
         return str(error)
     if not isinstance(error, Exception):
@@ -1111,7 +1130,7 @@ def _cause(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _signals_taken_over() -> Iterator[Callable[[], None]]:
+def signals_taken_over() -> Iterator[Callable[[], None]]:
     """SIGINT and SIGTERM raise Interrupted, once; then, and when the function is called, both are ignored.
 
     ansible-core sends a worker SIGINT and, milliseconds later, SIGTERM, and its own handlers leave at once.

@@ -119,17 +119,19 @@ class HostnameCalls:
         items = self.client.request("PUT", self._path, {"config": config})
         if not isinstance(items, list):
             raise ResponseError(f"PUT {self.client.base_url}/{self._path} did not answer with a list.")
-        for pin in pins:
-            what = "voided" if pin.enabled is None else "enabled" if pin.enabled else "disabled"
-            self.done.append(f"{what} the association of {pin.hostname}")
+        self.done.extend(map(_in_words, pins))
 
     def _associate(self, step: Associate, state: HostnameState) -> HostnameState:
         self.put(step.pins, state)
         if not step.wait:
             return step.preview(state)
         patience = Patience(self.client, self._wait_timeout)
-        for pin in step.pins:
-            state = state.with_association(pin.hostname, self._await(pin, state, patience))
+        try:
+            for pin in step.pins:
+                state = state.with_association(pin.hostname, self._await(pin, state, patience))
+        except CloudflareError as error:
+            error.may_be_done = True  # whatever became of the reading, the change was accepted
+            raise
         return state
 
     def _await(self, pin: Pin, state: HostnameState, patience: Patience) -> Association | None:
@@ -144,6 +146,8 @@ class HostnameCalls:
             if found is not None and same and found.status == ACTIVE:
                 return found
             if time_is_over:
+                if found == state.associations.get(pin.hostname):
+                    self.done.remove(_in_words(pin))  # it was accepted, and came to nothing
                 what = f"'{found.status}'" if found else "not there"
                 raise CloudflareError(
                     f"The association of {pin.hostname} is {what}, and not as it was asked for, after "
@@ -170,6 +174,11 @@ class HostnameCalls:
                 raise
             return state
         return replace(state, records=step.preview(state.store).records)
+
+
+def _in_words(pin: Pin) -> str:
+    what = "voided" if pin.enabled is None else "enabled" if pin.enabled else "disabled"
+    return f"{what} the association of {pin.hostname}"
 
 
 def apply_hostname(

@@ -30,7 +30,7 @@ _VOID = frozenset({"pending_deletion", "deleted"})
 class Association:
     """What the edge presents for a hostname. certificate_id: None where check mode foresees an upload.
 
-    fingerprint: of the certificate, None where nobody asked. enabled: False stops the certificate of the zone as well.
+    fingerprint: of a certificate that check mode foresees. enabled: False stops the certificate of the zone as well.
     """
 
     hostname: str
@@ -76,6 +76,8 @@ class HostnameState:
         return State(False, self.records)
 
     def record_of(self, association: Association) -> Record | None:
+        if association.certificate_id is None and association.fingerprint:
+            return self.store.present(association.fingerprint)
         return next((one for one in self.records if one.id == association.certificate_id), None)
 
     def with_association(self, hostname: str, association: Association | None) -> HostnameState:
@@ -90,10 +92,10 @@ class HostnameState:
 
     def diff(self) -> dict[str, Any]:
         """By hostname, as in diffs: no id, which check mode cannot foresee."""
-        fingerprints = {one.id: one.fingerprint for one in self.records}
+        records = {name: self.record_of(one) for name, one in self.associations.items()}
         return {
-            name: {"enabled": one.enabled, "fingerprint_sha256": fingerprints.get(one.certificate_id)}
-            for name, one in sorted(self.associations.items())
+            name: {"enabled": self.associations[name].enabled, "fingerprint_sha256": record and record.fingerprint}
+            for name, record in sorted(records.items())
         }
 
 
@@ -141,7 +143,8 @@ class Associate:
         for pin in self.pins:
             association = None
             if pin.enabled is not None:
-                association = Association(pin.hostname, self.certificate_id(pin, state), pin.enabled, ACTIVE)
+                id_ = self.certificate_id(pin, state)
+                association = Association(pin.hostname, id_, pin.enabled, ACTIVE, pin.fingerprint)
             state = state.with_association(pin.hostname, association)
         return state
 

@@ -12,8 +12,6 @@ The function never sees AnsibleModule, so that the same module can run in a proc
 from __future__ import annotations
 
 import math
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -21,10 +19,10 @@ from typing import Any, Callable
 from ansible.module_utils.basic import missing_required_lib
 
 from ._client import Client
-from ._core import EarlyModule, asks_for_diff, register_secrets
+from ._core import asks_for_diff
 from ._errors import CloudflareError, MissingLibraryError
+from ._masking import MaskingModule
 from ._options import api_options, find_zone, make_client
-from ._secrets import Secrets, restored, withhold
 from ._setting import Setting
 
 
@@ -49,43 +47,6 @@ Params = Mapping[str, Any]
 
 Run = Callable[[Params, Client, bool], Result]
 """From the options, the client and check mode to the outcome. Raises CloudflareError."""
-
-
-class _AnsibleModule(EarlyModule):
-    """One that masks what it shows by our rules. options: the validated ones, with what was withheld from Ansible."""
-
-    def look_at(self, options: dict[str, Any]) -> None:
-        options.update(encodable(options))
-        self.secrets = Secrets(self.argument_spec, options, os.environ)
-        self.withheld = withhold(self.argument_spec, options)
-        # Two ways, of which ansible-core has one: the system's log is the first to get the options
-        register_secrets(self.secrets.registered)
-        self.no_log_values.update(self.secrets.registered)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return restored(self.params, self.withheld)
-
-    def exit_json(self, **result: Any) -> None:
-        super().exit_json(**self._shown(result))
-
-    def fail_json(self, msg: str, **result: Any) -> None:
-        super().fail_json(**self._shown({"msg": msg, **result}))
-
-    def _shown(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        self.no_log_values.clear()  # which ansible-core < 2.22 would mask in the return values as well
-        return self.secrets.hide({"invocation": {"module_args": self.params}, **result})
-
-
-def encodable(params: Params) -> dict[str, Any]:
-    """The options with U+FFFD in place of what neither syslog nor every result can hold: of a file that is binary.
-
-    That is NUL, and bytes that Ansible's file lookup escaped as surrogates.
-    """
-    return {
-        name: re.sub("[\0\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
-        for name, value in params.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -118,7 +79,7 @@ class Module:
 
     def main(self) -> None:
         """Run in a process of its own."""
-        module = _AnsibleModule(argument_spec=self.argument_spec, supports_check_mode=True)
+        module = MaskingModule(argument_spec=self.argument_spec, supports_check_mode=True)
         response = self.respond(module.options, module.check_mode, asks_for_diff(module))
         for warning in response.warnings:
             module.warn(module.secrets.hide_in(warning))

@@ -58,13 +58,14 @@ class Answer:
 
     asked: whether the server asked for a client certificate, None where this Python cannot tell. refused: whether it
     refused the client for want of one. status: of HTTP, 0 where there was none. error: why there was no answer, in
-    words, empty where there was one.
+    words, empty where there was one. late: whether that is because of the time.
     """
 
     asked: bool | None = None
     refused: bool = False
     status: int = 0
     error: str = ""
+    late: bool = False
 
     @property
     def alive(self) -> bool:
@@ -88,7 +89,8 @@ def ask(question: Question) -> Answer:
         # TLS 1.3 lets the client finish before the server judges, so a refusal comes when the answer is read
         if asked and isinstance(error, (ssl.SSLError, ConnectionError)):
             return Answer(True, refused=True)
-        return Answer(asked if done and _CAN_TELL else None, error=_told(error))
+        late = isinstance(error, socket.timeout)
+        return Answer(asked if done and _CAN_TELL else None, error=_told(error), late=late)
 
 
 def offers_x25519mlkem768(question: Question) -> bool | None:

@@ -91,7 +91,9 @@ class InterruptedRunError(OriginError):
 
 @dataclass
 class Change:
-    """One origin; ask and offers are how it is probed."""
+    """One origin; ask and offers are how it is probed. patience: seconds that it has at least to come back after a
+    failure, which matters more than to be told of it soon.
+    """
 
     system: System
     server: Server
@@ -99,6 +101,7 @@ class Change:
     ask: Asking = ask
     offers: Callable[[Question], bool | None] = offers_x25519mlkem768
     pause: Callable[[float], None] = time.sleep
+    patience: float = 30
 
     def make(self, check_mode: bool) -> dict[str, Any]:
         """The report. Raises OriginError, with the report as far as it is known, after everything is back."""
@@ -116,7 +119,7 @@ class Change:
             self._refuse(found)
         files = [one for one in server.files(wanted.mode, wanted.authorities) if one.before != one.after]
         targets = self._targets(found)
-        before = {target: self.ask(target.question) for target in targets}
+        before = {target: self._ask_twice(target.question) for target in targets}
         marker = os.path.join(os.path.dirname(server.authorities), f".{NAME}.pending")
         pending = self.system.read(marker) is not None
         stale = [target for target in targets if _unmet(target, before[target], wanted.mode, before[target])]
@@ -134,6 +137,11 @@ class Change:
         report |= _by_state(found, wanted)
         return report
 
+    def _ask_twice(self, question: Question) -> Answer:
+        """On a busy machine the first answer may be late, and would count as none."""
+        answer = self.ask(question)
+        return self.ask(question) if answer.late else answer
+
     def _report(self, found: Found) -> dict[str, Any]:
         mode = self.server.mode()
         return {
@@ -141,6 +149,7 @@ class Change:
             "server": self.server.kind,
             "version": self.server.version,
             "previous_mode": mode,
+            "previous_ca": self.server.trusted(),
             "mode": mode,
             "hosts": _hosts(found, mode),
             **_by_state(found, replace(self.wanted, mode=mode)),
@@ -240,7 +249,8 @@ class Change:
         self, targets: Sequence[Target], mode: str | None, before: Mapping[Target, Answer]
     ) -> dict[Target, Answer]:
         """The answers once they are right. mode: None where they only have to be as they were before."""
-        deadline = time.monotonic() + self.wanted.check.timeout
+        timeout = self.wanted.check.timeout
+        deadline = time.monotonic() + (timeout if mode is not None else max(timeout, self.patience))
         right = 0
         while True:
             after = {target: self.ask(target.question) for target in targets}
@@ -312,7 +322,7 @@ class Change:
         everywhere = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # nothing is bound to it
         host = check.host or everywhere.get(listen.address, listen.address)
         port = check.port or listen.port
-        return Question(host, port, name, listen.tls, listen.proxy_protocol, min(5, self.wanted.check.timeout))
+        return Question(host, port, name, listen.tls, listen.proxy_protocol)
 
     def _plain(self, found: Found) -> list[Question]:
         """What can be reached without TLS, once for each virtual host; the name is as good as any other."""

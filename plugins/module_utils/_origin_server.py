@@ -15,6 +15,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import fnmatch
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ HEADER = "# Written by the Ansible role originsec.cloudflare.origin_client_auth,
 
 DEPTH = 9
 """Certificates between a client's and an authority's: more than anyone has, since servers' defaults are too low."""
+
+_AUTHORITY = re.compile(r"(?:#[^\n]*\n)*-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+"""A certificate with what is said of it above."""
 
 OFF, ASK, REQUIRE = MODES = ("off", "ask", "require")
 
@@ -199,6 +203,12 @@ class Server(abc.ABC):
 
     def file(self, path: str, text: str | None) -> File:
         return File(path, self.system.read(path), None if text is None else encoded(text))
+
+    def trusted(self) -> list[str]:
+        """The authorities that the role has written, each as ``files`` takes it."""
+        several = sorted(self.system.glob(f"{self.authorities}-*.pem"), key=lambda path: (len(path), path))
+        texts = [self.text(path) or "" for path in (f"{self.authorities}.pem", *several)]
+        return [one for text in texts for one in _AUTHORITY.findall(text.replace(HEADER, ""))]
 
     def bundle(self, mode: str, authorities: Sequence[str]) -> File:
         """One file with all authorities; none where nobody is asked."""

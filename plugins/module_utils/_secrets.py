@@ -14,9 +14,11 @@ needs. Here it depends on what it is:
 - credentials and private keys are masked in every text;
 - what no return value is ever made of (passphrases, passwords of proxies), and whatever has fewer than eight
   characters, is masked in messages and options only; there a short one is masked as a word of its own, never inside
-  another word. Typed where a return value repeats the option, as the name of a host, it is therefore shown.
+  another word;
+- an option that such a passphrase or password of eight characters or more was typed into, as the name of a host, is
+  masked wherever a return value repeats it, and nothing else is. A shorter one is shown there, as it may be any word.
 
-Flags and null are never masked.
+Flags, null and an option's choices are never masked.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ class Secrets:
             (told if str(path[-1]).endswith("passphrase") else everywhere).update(_texts(value))
         everywhere, told = ({text.strip() for text in texts} - {"", WHOLE} for texts in (everywhere, told))
         told |= everywhere
-        self._everywhere = _hider({text for text in everywhere if len(text) >= _SHORT})
+        repeated = _repeated(_shown(spec, options), {text.lower() for text in told if len(text) >= _SHORT})
+        self._everywhere = _hider({*repeated, *(text for text in everywhere if len(text) >= _SHORT)})
         self._told = _hider(told)
         self.registered = frozenset(form for text in told if len(text) >= _SHORT for form in _forms(text))
 
@@ -117,6 +120,27 @@ def _no_log(spec: Spec, options: Mapping[str, Any]) -> Iterator[tuple[Path, Any]
             if isinstance(item, dict):
                 for path, inner in _no_log(definition.get("options") or {}, item):
                     yield (name, index, *path), inner
+
+
+def _shown(spec: Spec, options: Mapping[str, Any]) -> Iterator[str]:
+    """The texts that return values may repeat: options that the argument spec does not hide, and no choices."""
+    for name, value in options.items():
+        definition = spec.get(name, {})
+        if definition.get("no_log"):
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from _shown(definition.get("options") or {}, item)
+            elif isinstance(item, str) and item not in definition.get("choices", ()):
+                yield item
+
+
+def _repeated(shown: Iterable[str], secrets: set[str]) -> Iterator[str]:
+    """The options that hold one of the secrets, which are in lower case, and their parts that do, as names of hosts."""
+    for text in shown:
+        for part in {text.strip(), *(part.strip(".") for part in re.split(r"[\s,/:@?#\[\]]+", text))}:
+            if any(secret in part.lower() for secret in secrets):
+                yield part
 
 
 def _texts(value: Any) -> Iterator[str]:

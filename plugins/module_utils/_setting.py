@@ -95,10 +95,12 @@ def is_ssl_automatic(client: Client, zone_id: str) -> bool:
     """Whether Automatic SSL/TLS is on, which puts back an SSL mode that somebody writes; False where there is none."""
     try:
         return bool(SSL_AUTOMATIC_MODE.read(client, zone_id)["value"] == "auto")
-    except (NotFoundError, ResponseError):
+    except NotFoundError:
         return False
     except CloudflareError as error:
-        if _UNKNOWN_SETTING in error.codes:
+        # A refusal may be no JSON where the setting does not exist; a gateway's page or a cut answer tells nothing.
+        refused = isinstance(error, ResponseError) and 400 <= (error.status or 0) < 500
+        if refused or _UNKNOWN_SETTING in error.codes:
             return False
         raise
 

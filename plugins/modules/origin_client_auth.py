@@ -113,12 +113,37 @@ options:
     type: list
     elements: str
     default: []
+  verify_urls:
+    description:
+      - URLs that the controller requests through Cloudflare before the change and after it. Where one goes dark, the
+        origin is put back to the mode and the authorities of before, in the same task. A URL that is dark already keeps
+        the origin from being changed, unless the mode becomes less strict.
+      - What dark means is as in O(originsec.cloudflare.origin_tls#module:verify_urls). In check mode they are requested
+        once.
+      - By default none.
+    type: list
+    elements: str
+  verify_retries:
+    description:
+      - How often a URL that is dark is requested again at most.
+    type: int
+    default: 5
+  verify_delay:
+    description:
+      - How many seconds to wait between two requests of the same URL.
+    type: int
+    default: 5
+  verify_settle:
+    description:
+      - For how many seconds the responses must hold after a change, in two requests at least.
+    type: int
+    default: 10
 requirements:
-  - cryptography >= 42 on the controller; nothing besides Python on the origin
+  - cryptography >= 42 on the controller, and requests for O(verify_urls); nothing besides Python on the origin
 notes:
   - It has to be root on the origin.
-  - The probe connects without a certificate. That the edge gets in with its own is seen through the edge only, or with
-    M(originsec.cloudflare.origin_tls_probe).
+  - The probe connects without a certificate. That the edge gets in with its own is seen through the edge only, which
+    O(verify_urls) is for, or with M(originsec.cloudflare.origin_tls_probe).
   - While they ask, nginx and Apache refuse a certificate of a known authority nevertheless that is for servers only
     (C(extendedKeyUsage) without C(clientAuth)), or has expired.
   - nginx takes certificates of the authorities in C(ssl_trusted_certificate) as well, which the module warns of.
@@ -148,6 +173,14 @@ EXAMPLES = r"""
         - shop.example.com
   become: true
   register: report
+
+- name: Require it only if the site stays there
+  originsec.cloudflare.origin_client_auth:
+    mode: require
+    ca: "{{ lookup('ansible.builtin.file', 'authority.pem') }}"
+    verify_urls:
+      - https://shop.example.com/
+  become: true
 
 - name: Stop where a site would be left open
   ansible.builtin.assert:
@@ -181,6 +214,31 @@ previous_mode:
   returned: when it was found
   type: str
   sample: ask
+previous_ca:
+  description: The authorities that the module's own files had before, in PEM, each below a comment.
+  returned: when it was found
+  type: list
+  elements: str
+  sample: []
+verified:
+  description:
+    - By the URL in O(verify_urls), the status C(before) the change and C(after) it, each V(null) where nothing
+      answered, whether the response has C(proved) that it came through Cloudflare and from the origin, and the
+      C(reason) where it has not. Where nothing was to change, both are of the same request.
+  returned: with O(verify_urls)
+  type: dict
+  sample:
+    https://shop.example.com/:
+      before: 200
+      after: 200
+      proved: true
+      reason: null
+dark:
+  description: Those in O(verify_urls) that are dark at the end.
+  returned: with O(verify_urls)
+  type: list
+  elements: str
+  sample: []
 hosts:
   description:
     - The virtual hosts, in the order of the configuration. For HAProxy, a C(frontend) or C(listen), and each entry of a
@@ -354,9 +412,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core import asks_for_diff
+from ..module_utils._masking import MaskingModule
 from ..module_utils._origin_apache import Apache
 from ..module_utils._origin_caddy import Caddy
 from ..module_utils._origin_change import Change, Check, Wanted
@@ -380,6 +437,11 @@ SPEC: dict[str, dict[str, Any]] = {
     },
     "reload_command": {"type": "str"},
     "allow_open": {"type": "list", "elements": "str", "default": []},
+    # Of the action, on the controller
+    "verify_urls": {"type": "list", "elements": "str"},
+    "verify_retries": {"type": "int", "default": 5},
+    "verify_delay": {"type": "int", "default": 5},
+    "verify_settle": {"type": "int", "default": 10},
 }
 
 SERVERS: tuple[type[Server], ...] = (Nginx, Apache, HAProxy, Caddy)
@@ -430,10 +492,10 @@ def run(params: Mapping[str, Any], check_mode: bool, system: System) -> dict[str
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    result = run(module.params, module.check_mode, System())
+    module = MaskingModule(argument_spec=SPEC, supports_check_mode=True)
+    result = run(module.options, module.check_mode, System())
     for warning in result.pop("warnings", []):
-        module.warn(warning)
+        module.warn(module.secrets.hide_in(warning))
     if not asks_for_diff(module):
         result.pop("diff", None)
     finish = module.fail_json if "failed" in result else module.exit_json

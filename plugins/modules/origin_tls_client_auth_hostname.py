@@ -305,9 +305,9 @@ previous:
 
 from typing import Any
 
-from ..module_utils._certificates import load_client_certificate, require_cryptography
+from ..module_utils._certificates import require_cryptography
 from ..module_utils._client import Client
-from ..module_utils._client_auth import checked_id
+from ..module_utils._client_auth import certificate_with_key, checked_id
 from ..module_utils._errors import InputError
 from ..module_utils._hostname_calls import HostnameCalls, apply_hostname
 from ..module_utils._hostnames import HostnameState, WantedHostname
@@ -345,7 +345,6 @@ def _wanted(params: Params) -> WantedHostname:
     require_cryptography()
     hostname = ascii_name(str(params["hostname"]).strip(), "hostname")
     certificate_id = checked_id(params["certificate_id"])
-    certificate, private_key = params["certificate"] or "", params["private_key"] or ""
     if params["wait_timeout"] < 0:
         raise InputError(f"wait_timeout must not be negative, as {params['wait_timeout']} is.")
     if params["state"] == "absent":
@@ -355,17 +354,12 @@ def _wanted(params: Params) -> WantedHostname:
                     f"{option} goes with state: present; with absent, the association goes, whatever it is."
                 )
         return WantedHostname(hostname, present=False)
+    certificate = certificate_with_key(params)
     if certificate and certificate_id:
         raise InputError("Set either certificate or certificate_id, not both.")
-    if bool(certificate) != bool(private_key):
-        missing, given = ("private_key", "certificate") if certificate else ("certificate", "private_key")
-        raise InputError(f"{given} needs {missing} beside it.")
-    loaded = None
-    if certificate:
-        loaded = load_client_certificate(certificate, private_key, params["private_key_passphrase"])
-    elif not certificate_id and params["enabled"] is None and not params["exclusive"]:
+    if not (certificate or certificate_id or params["exclusive"]) and params["enabled"] is None:
         raise InputError("There is nothing to manage: give certificate with private_key, certificate_id, or enabled.")
-    return WantedHostname(hostname, True, loaded, certificate_id, params["enabled"])
+    return WantedHostname(hostname, True, certificate, certificate_id, params["enabled"])
 
 
 def _previous(state: HostnameState, hostname: str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ What modules use as well is in module_utils/_core.py. tests/unit/plugins/test_co
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,21 @@ class Action(NormalAction):
     @property
     def runs_asynchronously(self) -> bool:
         return bool(self._task.async_val)
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether nothing is to be changed."""
+        return bool(self._task.check_mode)
+
+    @contextlib.contextmanager
+    def in_check_mode(self) -> Iterator[None]:
+        """Whatever runs within it changes nothing."""
+        before = self._task.check_mode
+        self._task.check_mode = True
+        try:
+            yield
+        finally:
+            self._task.check_mode = before
 
     def templated(self, value: Any) -> Any:
         """The value, with templates worked out."""

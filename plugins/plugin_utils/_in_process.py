@@ -34,7 +34,8 @@ from ansible.utils.display import Display
 
 from ..module_utils._client import Client
 from ..module_utils._core import register_secrets, validation_notes
-from ..module_utils._module import Module, Params, Response, encodable
+from ..module_utils._masking import encodable
+from ..module_utils._module import Module, Params, Response
 from ..module_utils._options import api_options, given, make_client
 from ..module_utils._secrets import Secrets, restored, withhold
 from ._core import Action

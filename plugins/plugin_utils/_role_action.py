@@ -9,14 +9,17 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils._errors import InputError
+from ..module_utils._hardening import INTERRUPTED
 from ..modules.origin_tls import MODULE
-from ._files import environment_file
+from ._files import environment_file, report_format, report_paths
+from ._harden_report import fleet, report
 from ._in_process import InProcessAction
 from ._variables import ROLE_PREFIX, unknown_variables
 
@@ -25,8 +28,8 @@ MARK = "originsec_cloudflare_role"
 
 _OPTIONS = frozenset(MODULE.argument_spec)
 
-_CERTIFICATE, _KEY = "CLOUDFLARE_CLIENT_CERTIFICATE_FILE", "CLOUDFLARE_CLIENT_KEY_FILE"
-_KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
+CERTIFICATE_FILE, KEY_FILE = "CLOUDFLARE_CLIENT_CERTIFICATE_FILE", "CLOUDFLARE_CLIENT_KEY_FILE"
+KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_OPENER"
 """The variables of the environment from which the playbooks take a client certificate."""
 
 
@@ -45,19 +48,38 @@ class RoleAction(InProcessAction):
             result["msg"] = in_the_users_names(result["msg"], sources)
         if result.get("warnings"):
             result["warnings"] = [in_the_users_names(str(warning), sources) for warning in result["warnings"]]
+        if INTERRUPTED in str(result.get("msg")):
+            zone = str((task_vars or {}).get("inventory_hostname") or result.get("zone_name"))
+            report_interruption(zone, result, self.templated((task_vars or {}).get("harden_report")))
         return result
+
+
+def report_interruption(zone: str, result: Mapping[str, Any], harden_report: Any) -> None:
+    """Write beside each report that was asked for what became of this zone, since the play is over by now.
+
+    By the time that everything is put back, ansible-playbook has ended, and whatever a worker says is lost.
+    """
+    found = fleet({zone: result}, False, datetime.datetime.now(datetime.timezone.utc))
+    for path in report_paths(harden_report, "harden_report"):
+        root, extension = os.path.splitext(path)
+        with contextlib.suppress(OSError, ValueError):  # there is nobody to tell
+            text = report(found, report_format(path))
+            descriptor = os.open(f"{root}.{zone.replace('/', '_')}{extension}", os.O_WRONLY | os.O_CREAT, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.truncate()
+                file.write(text)
 
 
 def sources_of(options: Mapping[str, Any]) -> dict[str, str]:
     """By option: the variable of the environment that its value has come from."""
     sources = {}
-    for option, variable in (("certificate", _CERTIFICATE), ("private_key", _KEY)):
+    for option, variable in (("certificate", CERTIFICATE_FILE), ("private_key", KEY_FILE)):
         with contextlib.suppress(InputError):
             text = environment_file(variable)
             if text and text == str(options.get(option) or "").strip():
                 sources[option] = variable
-    if os.environ.get(_KEY_OPENER) and os.environ[_KEY_OPENER] == options.get("private_key_passphrase"):
-        sources["private_key_passphrase"] = _KEY_OPENER
+    if os.environ.get(KEY_OPENER) and os.environ[KEY_OPENER] == options.get("private_key_passphrase"):
+        sources["private_key_passphrase"] = KEY_OPENER
     return sources
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..module_utils._errors import InputError
 from ..module_utils._posture import number, truth
+from ..modules.origin_client_auth import SPEC
 from ..modules.origin_tls import MODULE
 from ._files import environment_file, report_paths, report_problem
 
@@ -24,36 +25,61 @@ ROLE_PREFIX = "zone_hardening_"
 ROLE_VARIABLES = frozenset(f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "report", "audit"))
 """The options of origin_tls, whether to manage a zone at all, and what the role registers."""
 
+ORIGIN_VARIABLES = frozenset(f"origin_client_auth_{name}" for name in (*SPEC, "zones", "report"))
+"""The options of origin_client_auth, which zones an origin serves, and what the role registers."""
+
+CERTIFICATE_VARIABLES = frozenset(
+    f"client_certificate_{name}"
+    for name in (
+        *("directory", "name", "days", "renew_days", "key_passphrase", "authority_name", "authority_days"),
+        *("authority_key", "authority_key_passphrase", "report"),
+    )
+)
+"""Those of the role client_certificate, and what it sets."""
+
 REPORTS: dict[str, tuple[str, ...]] = {
     "harden_plan": ("json", "md", "txt"),
     "harden_report": ("json", "md", "txt"),
     "audit_report": ("html", "json", "csv", "txt"),
+    "lockdown_report": ("json", "txt"),
 }
 """The variables that say where to write reports, and the formats of these."""
 
-_BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift", "audit_levels"})
+_BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift", "audit_levels", "lockdown_remove"})
 _NUMBERS = frozenset({"harden_max_fail_percentage"})
-_PLAYBOOK_VARIABLES = frozenset({*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts", "harden_serial", "harden_strategy"})
-_PREFIXES = (ROLE_PREFIX, "harden_", "audit_")
+_PLAYBOOK_VARIABLES = frozenset(
+    {
+        *(*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts", "harden_serial", "harden_strategy"),
+        *("lockdown_to", "lockdown_exclude"),
+    }
+)
+_PREFIXES = (ROLE_PREFIX, "harden_", "audit_", "lockdown_")
+_OWNERS = {
+    ROLE_PREFIX: "role",
+    "origin_client_auth_": "role origin_client_auth",
+    "client_certificate_": "role client_certificate",
+}
+"""Whose the variables with a prefix are; those with others are the playbooks'."""
 
 _ROLE_BOOLEANS = tuple(name for name, option in MODULE.argument_spec.items() if option["type"] == "bool")
 
 
 def unknown_variables(names: Iterable[str], prefixes: Sequence[str] = _PREFIXES) -> list[str]:
     """What is wrong with the names of a host's variables, a sentence for each; what is the user's own is left alone."""
-    known = ROLE_VARIABLES | _PLAYBOOK_VARIABLES
+    every = ROLE_VARIABLES | ORIGIN_VARIABLES | CERTIFICATE_VARIABLES | _PLAYBOOK_VARIABLES
+    known = sorted(name for name in every if name.startswith(tuple(prefixes)))
     problems = []
     for name in sorted(name for name in names if name.startswith(tuple(prefixes))):
-        if name not in known and not name.startswith(f"{ROLE_PREFIX}_"):
-            owner = "role" if name.startswith(ROLE_PREFIX) else "playbooks"
-            meant = _meant(name, sorted(known))
+        prefix = next(one for one in prefixes if name.startswith(one))
+        if name not in known and not name.startswith(f"{prefix}_"):  # which is our own
+            meant = _meant(name, prefix, known)
+            owner = _OWNERS.get(prefix, "playbooks")
             problems.append(f"{name} is no variable of the {owner}{f'; did you mean {meant}?' if meant else '.'}")
     return problems
 
 
-def _meant(name: str, known: Sequence[str]) -> str | None:
+def _meant(name: str, prefix: str, known: Sequence[str]) -> str | None:
     """The variable that a misspelt name may be meant for; also one that has another prefix."""
-    prefix = next(one for one in _PREFIXES if name.startswith(one))
     rest = name[len(prefix) :]
     close = difflib.get_close_matches(rest, [one[len(prefix) :] for one in known if one.startswith(prefix)], 1)
     if close:
@@ -79,16 +105,22 @@ def fleet_problems(
 
 
 def _zones_problems(hostvars: Mapping[str, Mapping[str, Any]], zones: Sequence[str]) -> Iterator[str]:
+    return host_problems(
+        {zone: [*unknown_variables(hostvars[zone]), *_value_problems(hostvars[zone])] for zone in zones}, "zone"
+    )
+
+
+def host_problems(by_host: Mapping[str, Iterable[str]], noun: str) -> Iterator[str]:
+    """Each problem once, with those that have it unless all have. noun: what a host is."""
     found: dict[str, list[str]] = {}
-    for zone in zones:
-        variables = hostvars[zone]
-        for problem in (*unknown_variables(variables), *_value_problems(variables)):
-            found.setdefault(problem, []).append(zone)
+    for host, problems in by_host.items():
+        for problem in problems:
+            found.setdefault(problem, []).append(host)
     for problem, having in found.items():
-        if len(having) == len(zones):
+        if len(having) == len(by_host):
             yield problem
         else:
-            more = f" and {len(having) - 1} more {'zone' if len(having) == 2 else 'zones'}"
+            more = f" and {len(having) - 1} more {noun}{'' if len(having) == 2 else 's'}"
             yield f"{having[0]}{more if len(having) > 1 else ''}: {problem}"
 
 
@@ -99,15 +131,15 @@ def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
     """
     try:
         for name in _ROLE_BOOLEANS:
-            truth(_value(variables, ROLE_PREFIX + name), ROLE_PREFIX + name)
+            truth(value_of(variables, ROLE_PREFIX + name), ROLE_PREFIX + name)
         manage = f"{ROLE_PREFIX}manage"
-        if manage in variables and truth(_value(variables, manage), manage) is None:
+        if manage in variables and truth(value_of(variables, manage), manage) is None:
             raise InputError(f"{manage} must be a boolean, true or false, and not blank.")
     except InputError as error:
         yield str(error)
 
 
-def _value(variables: Mapping[str, Any], name: str) -> Any:
+def value_of(variables: Mapping[str, Any], name: str) -> Any:
     """The value of a variable; None where it has none yet, being a template that only the role's tasks can resolve."""
     if name not in variables:
         return None

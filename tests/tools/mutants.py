@@ -5,17 +5,20 @@
 """Break a file of the plugins in every small way, one at a time, and show what its tests do not notice.
 
     python tests/tools/mutants.py _setting _client_auth
+    python tests/tools/mutants.py --sample 50 --own _client
 
-A name is that of a utility; its tests are those in tests/unit/plugins that import it. Nothing is written: a mutant
-lives in a fork of a process that has imported the libraries. Some changes make no difference, so not every survivor
-is a gap.
+A name is that of a utility; its tests are those in tests/unit/plugins that import it, and first of all those that bear
+its name. Nothing is written: a mutant lives in a fork of a process that has imported the libraries. Some changes make
+no difference, so not every survivor is a gap.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import os
+import random
 import re
 import signal
 import sys
@@ -85,17 +88,19 @@ def start(path: Path, tree: ast.Module, tests: list[str], seconds: int = 0) -> i
         os._exit(1)
 
 
-def survivors(name: str) -> Iterator[str]:
+def survivors(name: str, sample: int, own: bool) -> Iterator[str]:
+    """sample: how many mutants to try, chosen by chance, and the same each time; 0 for all. own: only own tests."""
     (path,) = (TREE / "plugins").glob(f"*_utils/{name}.py")
-    candidates = (TREE / "tests" / "unit" / "plugins").glob("**/test_*.py")
-    tests = sorted(str(one) for one in candidates if re.search(rf"\.{name} import|import {name}\b", one.read_text()))
+    candidates = (TREE / "tests" / "unit" / "plugins").glob(f"**/test{name}*.py" if own else "**/test_*.py")
+    imports = re.compile(rf"\.{name} import|import {name}\b")
+    tests = [str(one) for one in candidates if own or imports.search(one.read_text())]
+    tests.sort(key=lambda test: (f"test{name}" not in test, test))  # most mutants end at their first failure
     tree = ast.parse(path.read_text())
     started = time.monotonic()
     if os.waitpid(start(path, tree, tests), 0)[1]:
         sys.exit(f"Without any change there are failures: pytest {' '.join(tests)}")
     longest = 30 + round(10 * (time.monotonic() - started))  # what takes longer has hung, which is noticed as well
     running: dict[int, str] = {}
-    tried = 0
     hints = [getattr(node, field, None) for node in ast.walk(tree) for field in ("annotation", "returns")]
     skipped = {id(part) for hint in hints if hint for part in ast.walk(hint)}
     skipped |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
@@ -106,31 +111,39 @@ def survivors(name: str) -> Iterator[str]:
         if not status:
             yield what
 
-    for node in ast.walk(tree):
-        for field, value in mutations(node) if id(node) not in skipped else ():
-            before = getattr(node, field)
-            old, new = (
-                next((pair for pair in zip(before, value) if pair[0] is not pair[1]), (node, node))
-                if field == "body"
-                else (node, node)
-            )
-            line = f"{path.name}:{getattr(old, 'lineno', '')}: {ast.unparse(old).splitlines()[0]}"
-            setattr(node, field, value)
-            what = f"{line} -> {ast.unparse(new).splitlines()[0]} ({field})"
-            running[start(path, tree, tests, longest)] = what
-            setattr(node, field, before)
-            tried += 1
-            if len(running) >= AT_ONCE:
-                yield from finished()
+    nodes = [node for node in ast.walk(tree) if id(node) not in skipped]
+    mutants = [(node, field, value) for node in nodes for field, value in mutations(node)]
+    chosen = random.Random(name).sample(mutants, min(sample, len(mutants))) if sample else mutants
+    for node, field, value in chosen:
+        before = getattr(node, field)
+        old, new = (
+            next((pair for pair in zip(before, value) if pair[0] is not pair[1]), (node, node))
+            if field == "body"
+            else (node, node)
+        )
+        line = f"{path.name}:{getattr(old, 'lineno', '')}: {ast.unparse(old).splitlines()[0]}"
+        setattr(node, field, value)
+        what = f"{line} -> {ast.unparse(new).splitlines()[0]} ({field})"
+        running[start(path, tree, tests, longest)] = what
+        setattr(node, field, before)
+        if len(running) >= AT_ONCE:
+            yield from finished()
     while running:
         yield from finished()
-    print(f"{path.name}: {tried} mutants tried")
+    print(f"{path.name}: {len(chosen)} of {len(mutants)} mutants tried", flush=True)
 
 
 if __name__ == "__main__":
     for library in ("ansible.module_utils.basic", "cryptography.x509", "hypothesis", "pytest", "requests", "yaml"):
         importlib.import_module(library)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--sample", type=int, default=0, help="how many mutants of each to try; 0, the default, for all"
+    )
+    parser.add_argument("--own", action="store_true", help="run only the tests that bear the utility's name")
+    parser.add_argument("utilities", nargs="*", default=UTILITIES)
+    arguments = parser.parse_args()
     os.chdir(TREE)
-    for utility in sys.argv[1:] or UTILITIES:
-        for survivor in survivors(utility):
+    for utility in arguments.utilities:
+        for survivor in survivors(utility, arguments.sample, arguments.own):
             print(survivor, flush=True)

@@ -99,7 +99,8 @@ _ERRORS = {
 class Lab:
     """An active zone, example.com, with a site, on an emulator of which nothing else is asked.
 
-    trouble: of the next runs. requests: of the last run, as "GET settings/ssl", below the zone or the site.
+    trouble: of the next runs. requests: of the last run, as "GET settings/ssl", below the zone or the site. were_bare:
+    the hostnames that were so after any of them.
     """
 
     emulator: Emulator
@@ -108,6 +109,7 @@ class Lab:
     zone: Zone = field(default_factory=lambda: Zone("example.com"))
     trouble: list[Trouble] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    were_bare: set[str] = field(default_factory=set)
     after_request: Callable[[str], None] | None = None
 
     def __repr__(self) -> str:
@@ -127,6 +129,7 @@ class Lab:
         self.emulator.faults.clear()
         self.emulator.journal.clear()
         self.emulator.list_lag = self.emulator.deployment_delay = self.emulator.edge_delay = 0
+        self.emulator.association_delay, self.emulator.association_list = 0, "full"
         self.trouble.clear()
         self.after_request = None
         self.zone = self.emulator.add_zone("example.com")
@@ -139,9 +142,11 @@ class Lab:
     def url(self) -> str:
         return f"{self.emulator.origin}/site/example.com/"
 
-    def upload(self, issued: Issued, *, year: int = 2025, listed: bool = True) -> Certificate:
+    def upload(
+        self, issued: Issued, *, year: int = 2025, listed: bool = True, hostname_level: bool = False
+    ) -> Certificate:
         """A certificate that has long been there, and unless the list lags, listed."""
-        certificate = self.emulator.upload(self.zone, issued.pem, issued.key_pem)
+        certificate = self.emulator.upload(self.zone, issued.pem, issued.key_pem, hostname_level=hostname_level)
         certificate.uploaded_on = f"{year}-01-02T03:04:05Z"
         if listed:
             certificate.uploaded_at -= 1_000_000
@@ -152,6 +157,7 @@ class Lab:
         defaults = {name: spec.get("default") for name, spec in MODULE.argument_spec.items()}
         params = {**defaults, "zone_id": self.zone.id, "verify_urls": [self.url], **options}
         self.requests.clear()
+        self.were_bare.clear()
         self.emulator.journal.clear()
         return harden(params, client or self.client(), check)
 
@@ -182,30 +188,55 @@ class Lab:
             "client_auth": zone.aop_enabled,
             "global_client_auth": zone.global_aop_enabled,
             "certificates": self.kept(),
+            "hostnames": {
+                name: (one.certificate_id, one.enabled)
+                for name, one in self.zone.associations.items()
+                if one.enabled is not None
+            },
+            "hostname_certificates": self.kept(hostname_level=True),
         }
 
-    def kept(self) -> set[str]:
-        """The ids of the zone's certificates."""
-        kept = self.zone.certificates.items()
+    def kept(self, hostname_level: bool = False) -> set[str]:
+        """The ids of the zone's certificates, or of its hostnames'."""
+        kept = self.zone.hostname_certificates if hostname_level else self.zone.certificates
         gone = ("pending_deletion", "deleted")
-        return {id_ for id_, certificate in kept if self.emulator.status(certificate) not in gone}
+        return {id_ for id_, certificate in kept.items() if self.emulator.status(certificate) not in gone}
 
     def look_by_fingerprint(self) -> dict[str, Any]:
         """The same, in which an upload of another run looks the same."""
-        return {**self.look(), "certificates": sorted(map(self.fingerprint, self.kept()))}
+        seen = self.look()
+        for level in ("certificates", "hostname_certificates"):
+            seen[level] = sorted(map(self.fingerprint, seen[level]))
+        seen["hostnames"] = {name: (self.fingerprint(one[0]), one[1]) for name, one in seen["hostnames"].items()}
+        return seen
+
+    def _certificate(self, id_: str) -> Certificate:
+        return {**self.zone.certificates, **self.zone.hostname_certificates}[id_]
 
     def fingerprint(self, id_: str) -> str:
-        return hashlib.sha256(self.zone.certificates[id_].parsed.der).hexdigest()
+        return hashlib.sha256(self._certificate(id_).parsed.der).hexdigest()
 
     def is_useless(self, id_: str) -> bool:
         """Whether no origin accepts it: it has expired, was never deployed, or is as good as deleted."""
-        certificate = self.zone.certificates[id_]
+        certificate = self._certificate(id_)
         expired = certificate.parsed.expires_on < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return expired or certificate.deployment_times_out or certificate.deletion_times_out
 
     def useless(self) -> set[str]:
-        """Those of the zone's certificates that nobody misses."""
-        return set(filter(self.is_useless, self.kept()))
+        """Those of the certificates of the zone and its hostnames that nobody misses."""
+        return set(filter(self.is_useless, self.kept() | self.kept(hostname_level=True)))
+
+    def bare(self) -> set[str]:
+        """The hostnames that are enabled with nothing to present that an origin accepts."""
+        return {
+            name
+            for name, one in self.zone.associations.items()
+            if one.enabled
+            and (
+                self.emulator.status(self._certificate(one.certificate_id)) != "active"
+                or self.is_useless(one.certificate_id)
+            )
+        }
 
     def works(self) -> bool:
         """Whether the edge has nothing to present, or a certificate that is valid."""
@@ -233,6 +264,7 @@ class Lab:
         body = request.body or b""
         raw = body if isinstance(body, bytes) else str(body).encode()
         reply = self.emulator.handle(method, target, request.headers, raw)
+        self.were_bare |= self.bare()
         if self.after_request:
             self.after_request(self.requests[-1])
         if trouble:
@@ -269,18 +301,27 @@ def check_end(lab: Lab, before: dict[str, Any], useless: set[str], error: BaseEx
     assert json.loads(json.dumps(facts)) == facts
     stays = "everything stays as it is now" in message
     left = " ".join(facts["left_to_do"])
-    for aspect in set(before) - {"certificates"}:
+    for aspect in set(before) - {"certificates", "hostnames", "hostname_certificates"}:
         words = ASPECTS[aspect]
         if before[aspect] != after[aspect]:
             assert aspect in facts["changes"], f"{aspect} was changed, which is not told"
             assert stays or words in left, f"{aspect} was changed, which the message does not say"
         elif aspect in facts["changes"]:
             assert words in left or stays, f"{aspect} is told as changed, and was not"
-    for id_ in after["certificates"] - before["certificates"]:
-        assert stays or id_ in left or lab.fingerprint(id_) in left, "a certificate remains that is not told"
-    for id_ in before["certificates"] - after["certificates"]:
-        assert id_ in message, "a certificate is gone, which is not told"
-        assert stays or id_ in useless, "an undo deleted a certificate that was there before"
+    for hostname in {*before["hostnames"], *after["hostnames"]}:
+        if before["hostnames"].get(hostname) != after["hostnames"].get(hostname):
+            assert "hostnames" in facts["changes"], f"{hostname} was changed, which is not told"
+            assert stays or hostname in left, f"{hostname} was changed, which the message does not say"
+    for level in ("certificates", "hostname_certificates"):
+        for id_ in after[level] - before[level]:
+            assert stays or id_ in left or lab.fingerprint(id_) in left, "a certificate remains that is not told"
+        for id_ in before[level] - after[level]:
+            assert id_ in message, "a certificate is gone, which is not told"
+            assert stays or id_ in useless, "an undo deleted a certificate that was there before"
+    if stays:  # and a second run does not know that this one has superseded them
+        superseded = {one[0] for one in before["hostnames"].values()} - {one[0] for one in after["hostnames"].values()}
+        for id_ in superseded & after["hostname_certificates"]:
+            assert id_ in left, "a certificate that no hostname uses any more remains, which is not told"
     assert facts["changed"] == bool(facts["changes"])
     for word in ("None", "Traceback", "BEGIN"):
         assert word not in message

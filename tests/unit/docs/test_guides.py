@@ -77,8 +77,8 @@ def blocks(page: str) -> list[tuple[str, str | None, str]]:
     return found
 
 
-def follow(page: str, directory: Path, **variables: str) -> str:
-    """Do what the guide says, and return what came out."""
+def follow(page: str, directory: Path, stand_ins: str = "", **variables: str) -> str:
+    """Do what the guide says, and return what came out. stand_ins: further ones."""
     for _language, file, text in blocks(page):
         if file:
             (directory / file).write_text(text + "\n")
@@ -89,7 +89,7 @@ def follow(page: str, directory: Path, **variables: str) -> str:
         if language == "console" and not line.endswith("=...") and not line.startswith("$ git ")
     ]
     assert commands
-    script = STAND_INS + "".join(f"echo {shlex.quote(f'$ {command}')}\n{command}\n" for command in commands)
+    script = STAND_INS + stand_ins + "".join(f"echo {shlex.quote(f'$ {command}')}\n{command}\n" for command in commands)
     finished = subprocess.run(
         ["bash", "-c", script],
         cwd=directory,

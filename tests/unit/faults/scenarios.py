@@ -20,9 +20,11 @@ from ansible_collections.originsec.cloudflare.plugins.modules import (
     auto_origin_tls_kex,
     origin_pqe,
     origin_tls_client_auth,
+    origin_tls_client_auth_hostname,
     origin_tls_client_auth_info,
     origin_tls_compliance_modes,
     origin_tls_info,
+    ssl_mode,
 )
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Certificate, Emulator, Exchange, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.support import issue, run_module
@@ -31,6 +33,7 @@ Options = dict[str, Any]
 
 OLD, NEW = issue("old"), issue("new")
 PAIR: Options = {"certificate": NEW.pem, "private_key": NEW.key_pem}
+SHOP = "shop.example.com"
 SECRET_LINES = NEW.key_pem.splitlines()[1:-1]
 
 _ZONE_NUMBERS = itertools.count()
@@ -86,6 +89,25 @@ def _deleted_certificate(emulator: Emulator, zone: Zone) -> Options:
     return {"certificate_id": id_}
 
 
+def _hostname(emulator: Emulator, zone: Zone) -> None:
+    emulator.associate(zone, SHOP, emulator.upload(zone, OLD.pem, hostname_level=True))
+
+
+def _hostname_rotation(emulator: Emulator, zone: Zone) -> Options:
+    _hostname(emulator, zone)
+    return {**PAIR, "hostname": SHOP, "exclusive": True}
+
+
+def _hostname_absence(emulator: Emulator, zone: Zone) -> Options:
+    _hostname(emulator, zone)
+    return {"hostname": SHOP, "state": "absent", "exclusive": True}
+
+
+def _automatic_mode(_emulator: Emulator, zone: Zone) -> Options:
+    zone.ssl_automatic_mode = "auto"
+    return {"mode": "strict"}
+
+
 SCENARIOS = {
     "kex": Scenario(auto_origin_tls_kex, _given(enabled=True)),
     "pqe": Scenario(origin_pqe, _given(value="off")),
@@ -97,6 +119,9 @@ SCENARIOS = {
     "absence": Scenario(origin_tls_client_auth, _absence),
     "absence by id": Scenario(origin_tls_client_auth, _absence_by_id),
     "absence beside another": Scenario(origin_tls_client_auth, _absence_beside_another),
+    "hostname rotation": Scenario(origin_tls_client_auth_hostname, _hostname_rotation),
+    "hostname absence": Scenario(origin_tls_client_auth_hostname, _hostname_absence),
+    "ssl mode": Scenario(ssl_mode, _automatic_mode),
     "client auth info": Scenario(origin_tls_client_auth_info, _deleted_certificate),
     "info": Scenario(origin_tls_info, _given()),
 }
@@ -105,16 +130,19 @@ SCENARIOS = {
 @dataclass(frozen=True)
 class Sight:
     """presented: the fingerprint of the certificate that an origin is shown, None where Authenticated Origin Pulls
-    are off, "" where there is none to show. kept: the fingerprints of all certificates of the zone."""
+    are off, "" where there is none to show. kept: the fingerprints of all certificates of the zone and its hostnames.
+    hostnames: with the fingerprint of the certificate, and whether it is shown. automatic: Automatic SSL/TLS."""
 
     settings: tuple[Any, ...]
     presented: str | None
     kept: frozenset[str]
+    hostnames: frozenset[tuple[str, str, bool]]
+    automatic: str
 
     @property
     def outside(self) -> tuple[Any, ...]:
         """What makes a difference to an origin."""
-        return self.settings, self.presented
+        return self.settings, self.presented, self.hostnames
 
 
 @dataclass(frozen=True, order=True)
@@ -157,7 +185,13 @@ class Stage:
         self.options |= scenario.prepare(emulator, self.zone)
         # What stale answers show: another time, when the settings were those that are wanted
         self.zone.before = Zone(
-            self.zone.name, self.zone.id, kex_enabled=True, pqe_value="off", compliance_modes=["fips", "pqh"]
+            self.zone.name,
+            self.zone.id,
+            kex_enabled=True,
+            pqe_value="off",
+            compliance_modes=["fips", "pqh"],
+            ssl_mode="strict",
+            ssl_automatic_mode=self.zone.ssl_automatic_mode,
         )
         emulator.advance(60)
         self.old = self.look()
@@ -170,10 +204,19 @@ class Stage:
         active = self.emulator.active(zone)
         shown = _fingerprint(zone.certificates[active[-1]]) if active else ""
         return Sight(
-            (zone.kex_enabled, zone.pqe_value, tuple(zone.compliance_modes)),
+            (zone.kex_enabled, zone.pqe_value, tuple(zone.compliance_modes), self.emulator.ssl_mode(zone)),
             shown if zone.aop_enabled else None,
-            frozenset(_fingerprint(one) for one in zone.certificates.values() if one.deleted_at is None),
+            frozenset(_fingerprint(one) for one in self._certificates() if one.deleted_at is None),
+            frozenset(
+                (name, _fingerprint(zone.hostname_certificates[one.certificate_id]), one.enabled)
+                for name, one in zone.associations.items()
+                if one.enabled is not None
+            ),
+            zone.ssl_automatic_mode,
         )
+
+    def _certificates(self) -> list[Certificate]:
+        return [*self.zone.certificates.values(), *self.zone.hostname_certificates.values()]
 
     def requests(self) -> list[Request]:
         counter: Counter[tuple[str, str]] = Counter()
@@ -191,13 +234,15 @@ class Stage:
         return same[request.nth :]
 
     def was_dark(self) -> bool:
-        return any(exchange.aop_enabled and not exchange.active for exchange in self.emulator.journal)
+        return any(
+            exchange.uncovered or (exchange.aop_enabled and not exchange.active) for exchange in self.emulator.journal
+        )
 
     def mischief(self) -> Iterator[str]:
         """What must not have happened at any time."""
         if self.was_dark():
             yield "the edge had nothing to present"
-        if any(number > 1 for number in Counter(map(_fingerprint, self.zone.certificates.values())).values()):
+        if any(number > 1 for number in Counter(map(_fingerprint, self._certificates())).values()):
             yield "a certificate was uploaded twice"
 
     def flaws(self, result: dict[str, Any]) -> Iterator[str]:

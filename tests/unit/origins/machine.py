@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import socket
 import stat
@@ -26,11 +27,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.tools.debian_package import unpacked
+from ansible_collections.originsec.cloudflare.tests.unit.support import CACHE
 
 COLLECTIONS = Path(__file__).resolve().parents[6]
 TREE = Path(__file__).resolve().parents[3]
-DEBIAN = TREE / "tests" / "output" / "debian"
+DEBIAN = CACHE / "debian"
 APPLY = Path(__file__).with_name("apply.py")
+PATIENCE = 60
+"""Seconds that something may take on a machine that is busy with other tests."""
 LOCAL = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
 
 # The first process: mounts, and then buries whoever loses its parent, as the first process of a system does
@@ -88,14 +92,14 @@ STEP = """
 
 
 class Machine:
-    """suite: of Debian, such as trixie, in place of the system's."""
+    """suite: of Debian, such as trixie, in place of the system's. more: further packages."""
 
-    def __init__(self, directory: Path, package: str, suite: str = "") -> None:
+    def __init__(self, directory: Path, package: str, suite: str = "", more: Sequence[str] = ()) -> None:
         if os.geteuid() or not shutil.which("unshare") or not shutil.which("apt-get"):
             pytest.skip("A machine of its own takes root, unshare, and Debian.")
         self.directory = directory
         self.package = package
-        self.tree = unpacked(DEBIAN, package, suite=suite)
+        self.tree = unpacked(DEBIAN, package, *more, suite=suite)
         self.upper = directory / "upper"
 
     def __enter__(self) -> Machine:
@@ -160,6 +164,43 @@ class Machine:
             stderr=subprocess.DEVNULL,
         )
 
+    def interpreter(self) -> str:
+        """A Python that runs on this machine, for playbooks that run outside of it."""
+        path = self.directory / f"{self.package}-python"
+        path.write_text(f'#!/bin/sh\nexec {shlex.join([*self._enter, sys.executable])} "$@"\n')
+        path.chmod(0o755)
+        return str(path)
+
+    def reach_by_ssh(self) -> dict[str, str]:
+        """Start sshd, for a user who is not root and may use sudo; the variables of a host that is reached so."""
+        key, port = self.directory / "ssh_key", free_port()
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        self.write("/etc/ssh/keys", key.with_suffix(".pub").read_text())
+        self.write(
+            "/etc/ssh/sshd_config",
+            f"Port {port}\nListenAddress 127.0.0.1\nHostKey /etc/ssh/host_key\nAuthorizedKeysFile /etc/ssh/keys\n"
+            "UsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
+        )
+        self.write("/etc/sudoers.d/deploy", "deploy ALL=(ALL) NOPASSWD: ALL\n")
+        script = """
+            echo deploy:x:1500:1500::/var/lib/deploy:/bin/sh >> /etc/passwd; echo 'deploy:*:19000::::::' >> /etc/shadow
+            echo sshd:x:1501:65534::/run/sshd:/usr/sbin/nologin >> /etc/passwd
+            mkdir -p /run/sshd /var/lib/deploy; chown 1500 /var/lib/deploy; chmod 440 /etc/sudoers.d/deploy
+            ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/host_key
+        """
+        self.run("sh", "-e", "-c", script)
+        self.start("/usr/sbin/sshd", "-D")
+        return {
+            "ansible_connection": "ssh",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": str(port),
+            "ansible_user": "deploy",
+            "ansible_ssh_private_key_file": str(key),
+            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_remote_tmp": "/var/lib/deploy/tmp",
+        }
+
     def write(self, path: str, text: str) -> None:
         self.run(sys.executable, "-c", f"import os; os.makedirs(os.path.dirname({path!r}), exist_ok=True)")
         subprocess.run([*self._enter, "tee", path], input=text, stdout=subprocess.DEVNULL, text=True, check=True)
@@ -188,7 +229,12 @@ class Machine:
         (directory / "play.yml").write_text(PLAYBOOK)
         (directory / "step.yml").write_text(STEP)
         (directory / "inventory").write_text(f"origin {inventory}\n")
-        given = {**variables, "steps": list(steps), "report_path": str(reports)}
+        given = {
+            "origin_client_auth_check": {"timeout": PATIENCE},
+            **variables,
+            "steps": list(steps),
+            "report_path": str(reports),
+        }
         (directory / "variables.json").write_text(json.dumps(given))
         output = self.run(
             *(shutil.which("ansible-playbook") or "ansible-playbook", "-i", str(directory / "inventory")),
@@ -208,7 +254,7 @@ class Machine:
         command = [sys.executable]
         if (current := coverage()) is not None:
             command += ["-m", "coverage", "run", "--parallel-mode", f"--data-file={current}"]
-        given = {"mode": mode, "ca": list(authorities), **others}
+        given = {"mode": mode, "ca": list(authorities), "check": {"timeout": PATIENCE}, **others}
         output = self.run(*command, str(APPLY), json.dumps(given), PYTHONPATH=str(COLLECTIONS), check=False)
         # What follows is of coverage, which warns of what it did not see
         first = output.partition("\n")[0]
@@ -231,7 +277,8 @@ def free_port() -> int:
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
-    for _attempt in range(500):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if true():
             return
         time.sleep(0.02)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import Machine, free_port, wait_until
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import PATIENCE, Machine, free_port, wait_until
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 SITE = "shop.example.com"
@@ -23,12 +23,13 @@ SITE = "shop.example.com"
 
 @dataclass
 class Origin:
-    """A server that serves SITE over TLS. server: its certificate. more: further configuration of the user."""
+    """A server that serves a site over TLS. server: its certificate. more: further configuration of the user."""
 
     machine: Machine
     server: Issued
     more: str = ""
     port: int = field(default_factory=free_port)
+    name: str = SITE
 
     package = ""
     directory = ""
@@ -51,10 +52,10 @@ class Origin:
     def run(self) -> None:
         raise NotImplementedError
 
-    def answers(self, client: tuple[str, str] | None = None, name: str = SITE) -> str:
+    def answers(self, client: tuple[str, str] | None = None, name: str = "") -> str:
         """The body that a client gets, who may have a certificate and its key, as paths; nothing if none."""
         try:
-            return pull(self.port, client, name)
+            return pull(self.port, client, name or self.name)
         except OSError:
             return ""
 
@@ -67,7 +68,7 @@ class NginxOrigin(Origin):
         tls = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.certificate};"
         self.machine.write(
             "/etc/nginx/sites-enabled/shop",
-            f"server {{\n    listen 127.0.0.1:{self.port} ssl;\n    server_name {SITE};\n    {tls}\n"
+            f"server {{\n    listen 127.0.0.1:{self.port} ssl;\n    server_name {self.name};\n    {tls}\n"
             f'    location / {{ return 200 "ok\\n"; }}\n}}\n{self.more}',
         )
 
@@ -150,7 +151,7 @@ def pull(port: int, client: tuple[str, str] | None = None, name: str = SITE) -> 
     if client:
         context.load_cert_chain(*client)
     answer = b""
-    plain = socket.create_connection(("127.0.0.1", port), 10)
+    plain = socket.create_connection(("127.0.0.1", port), PATIENCE)
     with plain, context.wrap_socket(plain, server_hostname=name) as tls:
         tls.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         while data := tls.recv(65536):
@@ -189,7 +190,7 @@ def pulling(origin: Origin, client: tuple[str, str]) -> Iterator[Pulling]:
         yield seen
     finally:
         over.set()
-        thread.join(30)
+        thread.join(PATIENCE)
 
 
 def on_disk(directory: Path, issued: Issued, name: str = "client") -> tuple[str, str]:

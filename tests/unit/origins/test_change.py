@@ -56,7 +56,18 @@ def change(system: Paper, mode: str = "require", answering: Answering = honest, 
         ask=lambda question: answering(system, question),
         offers=lambda question: question.port == 443,
         pause=lambda _seconds: None,
+        patience=0,
     )
+
+
+def test_a_first_answer_that_is_late() -> None:
+    """As on a machine that is busy."""
+    system, waiting = machine(), [Answer(error="did not answer in time", late=True)]
+
+    def at_first_late(system: Paper, question: Question) -> Answer:
+        return waiting.pop() if waiting else honest(system, question)
+
+    assert change(system, answering=at_first_late).make(check_mode=False)["mode"] == "require"
 
 
 def test_the_report() -> None:
@@ -76,7 +87,8 @@ def test_the_report() -> None:
     ]
     assert report["post_quantum"] is False
     documented = yaml.safe_load(RETURN)
-    assert set(report) - {"changed", "warnings", "diff"} == set(documented) - {"ca"}
+    of_the_action = {"ca", "verified", "dark"}
+    assert set(report) - {"changed", "warnings", "diff"} == set(documented) - of_the_action
     for name in ("hosts", "probes"):
         assert set(report[name][0]) == set(documented[name]["contains"])
     assert MARK not in system.files

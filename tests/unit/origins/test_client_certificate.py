@@ -21,8 +21,9 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates
     load_client_certificate,
 )
 from ansible_collections.originsec.cloudflare.tests.tools.ansible_collection import collection
-from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import COLLECTIONS, TREE
+from ansible_collections.originsec.cloudflare.tests.unit.origins.machine import COLLECTIONS
 from ansible_collections.originsec.cloudflare.tests.unit.origins.servers import Origin
+from ansible_collections.originsec.cloudflare.tests.unit.support import CACHE
 
 pytestmark = pytest.mark.servers
 
@@ -61,7 +62,7 @@ class Role:
         (self.directory / "hosts").write_text("one ansible_connection=local\ntwo ansible_connection=local\n")
         given = {"client_certificate_directory": str(self.made), "report": str(report), **variables}
         if collections is None:
-            collections = [collection("community.crypto", TREE / "tests" / "output" / "collections")]
+            collections = [collection("community.crypto", CACHE / "collections")]
         finished = subprocess.run(
             [
                 *(shutil.which("ansible-playbook") or "ansible-playbook", "-i", str(self.directory / "hosts")),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the collection needs of the private API of ansible-core and pyOpenSSL, each by its name.
+"""What the collection needs of the private API of ansible-core, pyOpenSSL and cryptography, each by its name.
 
 When a new release breaks something, the test that fails here names it.
 """
@@ -92,6 +92,13 @@ def test_pyopenssl_set1_curves_list() -> None:
     assert not _core.set_groups(context, "no-such-group")
 
 
+def test_cryptography_object_identifier_name() -> None:
+    """`cryptography.x509.ObjectIdentifier._name`."""
+    x509 = pytest.importorskip("cryptography.x509", reason="needs cryptography")
+    assert _core.name_of_oid(x509.ObjectIdentifier("1.2.840.10045.4.3.2")) == "ecdsa-with-SHA256"
+    assert _core.name_of_oid(x509.ObjectIdentifier("1.2.3.4")) == "Unknown OID"
+
+
 # ------------------------------------------------------------------------------------------------ on the controller
 
 
@@ -123,9 +130,14 @@ def action() -> Any:
 
 
 def test_action_task(action: Any) -> None:
-    """`ActionBase._task`: `.action`, `.async_val`."""
+    """`ActionBase._task`: `.action`, `.async_val`, `.check_mode`."""
     assert action.action == "originsec.cloudflare.origin_pqe"
     assert action.runs_asynchronously
+    assert action.check_mode
+    action._task.check_mode = False
+    with action.in_check_mode():
+        assert action.told({})["_ansible_check_mode"] is True
+    assert action.told({})["_ansible_check_mode"] is False
 
 
 def test_action_task_args_and_json_encoder(action: Any) -> None:
@@ -227,7 +239,7 @@ def test_inventory_constructed(plugin: Any) -> None:
 OF_OTHERS = re.compile(
     r"""
     ansible[.\w]*\._\w+                                # a private module
-    | OpenSSL\._util | \b_context\b(?!\()
+    | OpenSSL\._util | \b_context\b(?!\() | \b(oid|algorithm)\._name\b
     | (module|validation\w*|response|task|connection|templar|play_context)\._[a-z]\w*
     | self\._(task|connection|templar|play_context|loader|shared_loader_obj|vars|cache|read_config_data|options)\b
     | \._?(update_module_args|compute_environment_string|no_log_values|set_composite_vars|add_host_to_\w+_groups)\b

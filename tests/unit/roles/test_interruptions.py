@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -71,6 +72,44 @@ def test_ctrl_c_puts_everything_back(
     run = ansible.finish(process)
     assert run.returncode != 0
     assert all(exchange.active for exchange in emulator.journal if exchange.aop_enabled)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_what_became_of_a_zone_is_written_beside_the_report(
+    ansible: Ansible, emulator: Emulator, ending: signal.Signals
+) -> None:
+    """ansible-playbook itself is over before the zone is put back, and shows nothing of it."""
+    ansible.playbook = "- import_playbook: originsec.cloudflare.harden\n"
+    report = ansible.directory / "report.json"
+    ansible.variables |= {"harden_report": str(report), "zones": ["example.com"], "zone_hardening_verify_settle": 30}
+    before = ansible.state()
+    process = ansible.start("-ilocalhost,", start_new_session=True)
+    ansible.wait(lambda: visits(emulator) > 1, "the verification")
+    os.killpg(process.pid, ending)
+    process.communicate(timeout=60)
+    beside = ansible.directory / "report.example.com.json"
+    ansible.wait(lambda: beside.exists() and beside.read_text().endswith("}\n"), "what became of the zone")
+    assert not report.exists()
+    (told,) = json.loads(beside.read_text())["zones"]
+    assert (told["zone"], told["zone_id"], told["status"]) == ("example.com", ansible.zone.id, "failed")
+    assert "failed: The run was interrupted. Put back: Authenticated Origin Pulls" in told["error"]
+    assert "answers as before." in told["error"]
+    assert beside.stat().st_mode & 0o777 == 0o600
+    assert ansible.state() == before
+
+
+def test_the_report_tells_of_a_tasks_timeout(ansible: Ansible) -> None:
+    ansible.playbook = "- import_playbook: originsec.cloudflare.harden\n"
+    ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "10"
+    report = ansible.directory / "report.json"
+    ansible.variables |= {"harden_report": str(report), "zones": ["example.com"], "zone_hardening_verify_settle": 30}
+    before = ansible.state()
+    process = ansible.start("-ilocalhost,")
+    process.communicate(timeout=120)
+    assert process.returncode == 2
+    (told,) = json.loads(report.read_text())["zones"]
+    assert "The task was ended from outside, by its timeout for example. Put back: " in told["error"]
+    assert ansible.state() == before
 
 
 def killed_after(ansible: Ansible, number: int) -> list[Exchange]:

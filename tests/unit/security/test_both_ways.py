@@ -25,6 +25,7 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from ansible_collections.originsec.cloudflare.plugins.module_utils._module import CloudflareModule, Result
 from ansible_collections.originsec.cloudflare.plugins.modules import (
     auto_origin_tls_kex,
+    origin_client_auth,
     origin_tls_client_auth,
     origin_tls_probe,
 )
@@ -36,7 +37,7 @@ MODULES = tuple(
     module
     for path in sorted(Path(auto_origin_tls_kex.__file__).parent.glob("*.py"))
     for module in [importlib.import_module(f"{auto_origin_tls_kex.__package__}.{path.stem}")]
-    if hasattr(module, "MODULE")  # the one of the origin's side takes no secret
+    if hasattr(module, "MODULE")  # the one of the origin's side has no option for a secret
 )
 NEEDED: dict[str, dict[str, Any]] = {
     "auto_origin_tls_kex": {"enabled": True},
@@ -49,9 +50,6 @@ NEEDED: dict[str, dict[str, Any]] = {
     "origin_tls_probe": {"host": "127.0.0.1", "port": 9},
     "ssl_mode": {"mode": "strict"},
 }
-REPEATED = ("hostname", "association", "diff", "origins")
-"""Return values that repeat what options say, so that no passphrase is looked for in them: it may be a common word."""
-
 SECRET = "Canary_of_the-secret.0123456789"
 Way = Callable[[ModuleType, dict[str, Any]], dict[str, Any]]
 
@@ -130,9 +128,6 @@ def test_a_secret_in_any_other_option_is_hidden(
             warnings.simplefilter("error")
             result = way(module, {**given, **zone, name: SECRET})
         assert name in result["invocation"]["module_args"]
-        if source in ("passphrase", "proxy"):
-            for repeated in REPEATED:
-                result.pop(repeated, None)
         for shown in (json.dumps(result), log.read_text()):
             assert SECRET.lower() not in shown.lower(), name
         assert not {"deprecations", "warnings"} & result.keys(), name
@@ -169,6 +164,18 @@ def test_a_private_key_in_any_other_option_is_hidden(
             assert line not in shown, name
 
 
+def test_what_has_no_business_on_an_origin_is_hidden_there_too(log: Path, client_certificate: Issued) -> None:
+    """No option is for a secret, but a key may be pasted in place of an authority, and a command hold a password."""
+    key = client_certificate.key_pem
+    command = f"curl http://admin:{SECRET}@127.0.0.1:2019/load"
+    result = as_module(origin_client_auth, {"mode": "ask", "ca": [key], "reload_command": command})
+    assert result["failed"]
+    shown = json.dumps(result) + log.read_text()
+    assert SECRET not in shown
+    assert not any(line in shown for line in key.splitlines()[1:-1])
+    assert result["invocation"]["module_args"]["mode"] == "ask"
+
+
 @pytest.mark.parametrize("passphrase", ["a", "1", "0", "e", "true", "active", "True", 1, True])
 def test_a_short_passphrase_spoils_no_return_value(
     passphrase: Any,
@@ -199,6 +206,7 @@ def test_a_passphrase_spoils_no_return_value_however_long_it_is(
     passphrase: str, way: Way, options: dict[str, Any], zone: Zone, client_certificate: Issued
 ) -> None:
     text = passphrase.format(fingerprint=client_certificate.fingerprint[:16], zone=zone.id)
+    options = {**options, "zone_id": "", "zone_name": zone.name}  # where the passphrase was typed it is hidden
     key = client_certificate.encoded_key(passphrase=text)
     pair = {"certificate": client_certificate.pem, "private_key": key, "private_key_passphrase": text}
     result = way(origin_tls_client_auth, {**options, **pair, "enabled": True})
@@ -211,7 +219,7 @@ def test_nothing_is_left_to_ansible_that_would_mask_ids(
 ) -> None:
     """What ansible-core >= 2.22 has once as a secret, it masks in all that it prints until it ends."""
     registered: set[str] = set()
-    for target in ("module_utils._module", "plugin_utils._in_process"):
+    for target in ("module_utils._masking", "plugin_utils._in_process"):
         module = f"ansible_collections.originsec.cloudflare.plugins.{target}.register_secrets"
         monkeypatch.setattr(module, registered.update)
     key = client_certificate.encoded_key(passphrase="a")

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates
@@ -30,6 +30,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._certificates
     describe_server,
     load_certificate,
     load_client_certificate,
+    load_leaf,
 )
 from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import InputError, MissingLibraryError
 from ansible_collections.originsec.cloudflare.plugins.module_utils._pem import pem_blocks
@@ -716,7 +717,6 @@ def test_describe_a_server_that_cannot_be_read() -> None:
 # ------------------------------------------------------------------------------------------- properties
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["\n", "\r\n", "\n  ", " \n\t", "\\n", "\n\n"]), min_size=1), st.text(), st.text())
 def test_normalisation_round_trip(breaks: list[str], before: str, after: str) -> None:
     lines = ISSUED.pem.splitlines()
@@ -767,3 +767,12 @@ def test_no_damaged_key_crashes_or_is_quoted(data: st.DataObject) -> None:
     except InputError as error:
         said = str(error)
     assert not any(body[start : start + 8] in said for start in range(len(body) - 7))
+
+
+def test_a_plan_judges_a_certificate_without_its_key(client_certificate: Issued, authority: Issued) -> None:
+    leaf = load_leaf(client_certificate.pem)
+    assert (leaf.fingerprint, leaf.private_key) == (client_certificate.fingerprint, None)
+    with pytest.raises(InputError, match="CA:TRUE"):
+        load_leaf(authority.pem)
+    with pytest.raises(InputError, match="expired on"):
+        load_leaf(issue("expired", ends=-1).pem)

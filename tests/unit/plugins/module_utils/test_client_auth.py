@@ -66,6 +66,31 @@ def record(id_: str, status: str = "active", fingerprint: str | None = None, exp
     return Record(id_, status, description, uploaded_on=f"2026-01-01T00:00:00.{id_[-1]}Z")
 
 
+def test_what_can_be_read_is_believed_and_the_rest_is_what_the_api_says(client_certificate: Issued) -> None:
+    told = {"id": "1", "status": "active", "issuer": "CN=told", "serial_number": "7", "signature": "told"}
+    unread = Record.from_api({**told, "certificate": "none"})
+    assert [unread.description[name] for name in ("issuer", "serial_number", "signature")] == ["CN=told", "7", "told"]
+    read = Record.from_api({**told, "certificate": client_certificate.pem})
+    assert (read.description["issuer"], read.description["signature"]) == ("CN=first", "ecdsa-with-SHA256")
+    assert unread.known_as(read.description).fingerprint == client_certificate.fingerprint
+    assert read.known_as({**read.description, "fingerprint_sha256": "other"}) is read
+
+
+def test_what_modules_return_of_a_state() -> None:
+    listed = State(True, (record("1"), record("2", "pending_deletion"))).result()
+    assert (listed["enabled"], [one["id"] for one in listed["certificates"]]) == (True, ["1"])
+
+
+def test_pauses_grow_up_to_ten_seconds(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept))
+    monkeypatch.setattr(_client_auth_calls, "time", clock)
+    patience = _client_auth_calls.Patience(client, seconds=40)
+    while patience.pause():
+        pass
+    assert slept == [0.5, 1, 2, 4, 8, 10, 10, 4.5]
+
+
 def certificate(fingerprint: str) -> ClientCertificate:
     description = {**describe(""), "fingerprint_sha256": fingerprint, "expired": False, "not_after": "2027"}
     return ClientCertificate("", fingerprint, description)

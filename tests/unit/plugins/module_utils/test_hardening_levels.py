@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _client, _client_auth_calls, _edge, _hardening
-from ansible_collections.originsec.cloudflare.plugins.modules import origin_tls
+from ansible_collections.originsec.cloudflare.plugins.modules import origin_tls, origin_tls_client_auth_hostname
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Fault, Zone
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue, run_module
 
@@ -103,6 +103,104 @@ def test_a_rotation_takes_what_it_leaves_unused(
     assert len(kept(zone)) == 2
     assert associations(zone) == {SHOP: True, STATUS: False}
     assert not any(exchange.uncovered for exchange in emulator.journal)
+
+
+def test_a_certificate_goes_only_after_a_last_pull(
+    wanted: dict[str, Any], emulator: Emulator, zone: Zone, other_certificate: Issued
+) -> None:
+    """A site that goes dark after it was verified gets its association back, since what it had is still there."""
+    run(wanted)
+    before, certificates = associations(zone), kept(zone)
+    wanted["hostnames"] = [{"hostname": name, **pair(other_certificate)} for name in (SHOP, STATUS)]
+    visits = iter([200, 200, 200])  # before, and twice after the change
+    emulator.site(SHOP).status = lambda: next(visits, 525)
+    result = failed({**wanted, "verify_settle": 0, "verify_retries": 0})
+    assert "Request each URL once more failed: " in result["msg"]
+    assert "Put back: Authenticated Origin Pulls by hostname." in result["msg"]
+    assert (associations(zone), kept(zone)) == (before, certificates)
+
+
+def test_a_certificate_that_could_not_be_removed_is_named(
+    wanted: dict[str, Any], emulator: Emulator, zone: Zone, other_certificate: Issued
+) -> None:
+    """The next run finds the hostnames as wanted, and would never remove it."""
+    run(wanted)
+    (old,) = kept(zone)
+    wanted["hostnames"] = [{"hostname": name, **pair(other_certificate)} for name in (SHOP, STATUS)]
+    refusal = {"success": False, "errors": [{"code": 1, "message": "Not today"}], "result": None}
+    emulator.faults.append(Fault(method="DELETE", status=400, body=refusal))
+    result = failed(wanted)
+    assert result["left_to_do"] == [f"remove the certificate {old}, which no hostname uses any more"]
+    assert f"This is left for you to do: {result['left_to_do'][0]}." in result["msg"]
+    assert associations(zone) == {SHOP: True, STATUS: False}
+
+
+def test_a_change_that_cannot_be_read_is_undone(wanted: dict[str, Any], emulator: Emulator, zone: Zone) -> None:
+    """The associations were accepted, whatever became of the reading after it."""
+    refusal = {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}], "result": None}
+    path = f".*/hostnames/{STATUS}"
+    emulator.faults.append(Fault(method="GET", path=path, status=403, body=refusal))
+    result = failed(wanted)
+    assert "Put back: Authenticated Origin Pulls by hostname." in result["msg"]
+    assert (associations(zone), kept(zone)) == ({}, [])
+
+
+@pytest.mark.parametrize("listing", ["full", "404"])
+def test_ten_hostnames_with_two_certificates(
+    wanted: dict[str, Any], emulator: Emulator, zone: Zone, other_certificate: Issued, listing: Any
+) -> None:
+    emulator.association_list, emulator.deployment_delay, emulator.association_delay = listing, 2, 2
+    names = [f"h{number}.example.com" for number in range(10)]
+    first, third = wanted["hostnames"][0], issue("third")
+    reading = 3 if listing == "full" else 3 + len(names)
+
+    def take(changed: bool = True, writes: tuple[str, ...] = ()) -> dict[str, Any]:
+        """A run that is as check mode foresees it."""
+        emulator.journal.clear()
+        foreseen = run(wanted, check=True, diff=True)
+        assert {one.method for one in emulator.journal} == {"GET"}
+        emulator.journal.clear()
+        done = run(wanted, diff=True)
+        assert (foreseen["changed"], done["changed"]) == (changed, changed)
+        assert foreseen["diff"] == done["diff"]
+        assert [one.method for one in emulator.journal if one.method != "GET"] == list(writes)
+        assert not any(exchange.uncovered for exchange in emulator.journal)
+        if not changed:
+            assert requests_of_the_api(emulator) == reading
+        emulator.advance(60)
+        return done
+
+    wanted["hostnames"] = [
+        {**first, "hostname": name, **(pair(other_certificate) if number >= 5 else {})}
+        for number, name in enumerate(names)
+    ]
+    take(writes=("POST", "POST", "PUT"))
+    assert associations(zone) == dict.fromkeys(names, True)
+    assert len(kept(zone)) == 2
+    assert emulator.count()["GET"] <= reading + 2 + 2 + len(names) + 2  # the zone, deployments, associations
+    take(changed=False)
+
+    old = zone.associations[names[0]].certificate_id
+    for one in wanted["hostnames"][:5]:
+        one.update(pair(third))
+    assert take(writes=("POST", "PUT", "DELETE"))["removed"] == [old]
+    assert len(kept(zone)) == 2
+    take(changed=False)
+
+    wanted["hostnames"][0]["enabled"] = False
+    assert take(writes=("PUT",))["removed"] == []
+    assert associations(zone) == {names[0]: False, **dict.fromkeys(names[1:], True)}
+    take(changed=False)
+
+    # To void one is the single module's; the transaction leaves hostnames alone that it is not given
+    name = wanted["hostnames"].pop()["hostname"]
+    reading = reading if listing == "full" else reading - 1
+    take(changed=False)
+    absent = {**{option: wanted[option] for option in ("api_base_url", "api_token", "zone_id")}, "hostname": name}
+    assert run_module(origin_tls_client_auth_hostname, {**absent, "state": "absent"})["changed"]
+    assert name not in associations(zone)
+    take(changed=False)
+    assert len(kept(zone)) == 2
 
 
 def test_what_is_unproved_stays(

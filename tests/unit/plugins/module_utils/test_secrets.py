@@ -80,6 +80,35 @@ def test_a_passphrase_is_masked_in_messages_and_options_only() -> None:
     }
 
 
+@pytest.mark.parametrize("typed", ["{}", " {}.", "{}:443", "https://{}/", "shop.{}.example", "a, {}", ["a", "{}"]])
+@pytest.mark.parametrize("source", ["passphrase", "proxy"])
+def test_what_a_passphrase_was_typed_into_is_masked_where_it_is_repeated(source: str, typed: Any) -> None:
+    given: dict[str, Any] = {"zone_name": json.loads(json.dumps(typed).format("Cloudflare"))}
+    if source == "passphrase":
+        secrets = known(private_key_passphrase="Cloudflare", **given)
+    else:
+        secrets = known({"https_proxy": "http://user:Cloudflare@proxy.example"}, **given)
+    name = "shop.cloudflare.example" if "shop" in typed else "cloudflare"
+    shown = secrets.hide(
+        {
+            "hostname": name,
+            "verified": {f"https://{name}/": {"host": f"{name}:443"}},
+            "subject": "O=Cloudflare.com" if "shop" in typed else "O=Cloud",
+        }
+    )
+    assert "cloudflare" not in json.dumps({**shown, "subject": ""})
+    assert shown["subject"] in ("O=Cloudflare.com", "O=Cloud")
+
+
+def test_a_passphrase_that_is_a_choice_or_a_word_of_the_api_masks_neither() -> None:
+    values = {"mode": "flexible", "url": "https://api.cloudflare.com/client/v4", "subject": "CN=flexible cloudflare"}
+    spec = {**MODULE.argument_spec, "ssl_mode": {"type": "str", "choices": ["flexible", "full"]}}
+    options = {"ssl_mode": "flexible", "private_key_passphrase": "flexible", "zone_name": "cloudfla.example"}
+    assert Secrets(spec, options, {}).hide(values) == values
+    shown = known(private_key_passphrase="cloudflare", api_base_url=values["url"]).hide(values)
+    assert shown == {**values, "url": WHOLE}
+
+
 @pytest.mark.parametrize("short", ["a", "1", "0a", "true", "True", "active", "7chars!"])
 @pytest.mark.parametrize("option", ["api_token", "private_key_passphrase"])
 def test_what_is_short_never_masks_part_of_a_word(option: str, short: str) -> None:

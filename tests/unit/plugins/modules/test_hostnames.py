@@ -155,8 +155,10 @@ def test_exclusive_leaves_what_other_hostnames_use(
     ("given", "message"),
     [
         ({"hostname": "not a name"}, "hostname 'not a name' is not a domain name"),
-        ({"private_key": None}, "certificate needs private_key beside it."),
-        ({"certificate": None}, "private_key needs certificate beside it."),
+        ({"private_key": None}, "certificate needs private_key beside it, since Cloudflare has to present it, and"),
+        ({"private_key": " \n"}, "private_key is blank (is the file that it comes from empty?)."),
+        ({"certificate": None}, "private_key needs certificate beside it, which is not given."),
+        ({"certificate": " ", "private_key": " "}, "There is nothing to manage"),
         ({"certificate_id": "2458ce5a-0c35-4c7f-82c7-8e9487d3ff60"}, "either certificate or certificate_id"),
         ({"state": "absent"}, "certificate goes with state: present"),
         ({"certificate": None, "private_key": None}, "There is nothing to manage"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _client_auth
@@ -233,20 +233,33 @@ def test_the_worst_zones_come_first_and_the_totals_count_them() -> None:
             "c": result(certificate(days_remaining=6)),
             "b": result(certificate(days_remaining=29), enabled=False),
             "a": result(certificate(days_remaining=-1)),
+            "h": result(certificate(days_remaining=0)),
+            "i": result(certificate(days_remaining=30)),
+            "k": result(certificate(days_remaining=None)),
         }.items()
     ]
-    summed = fleet([*rows, unreadable("z", "why")])
-    assert "".join(row["zone"] for row in summed["zones"]) == "zagbcdef"
+    none = audit("l", result(certificate(status="deleted"), enabled=False), Posture())
+    summed = fleet([*rows, none, unreadable("z", "why")])
+    assert "".join(row["zone"] for row in summed["zones"]) == "zagbhckdiefl"
     assert summed["totals"] == {
-        "zones": 8,
-        "compliant": 2,
-        "drift": 5,
+        "zones": 12,
+        "compliant": 4,
+        "drift": 7,
         "unreadable": 1,
         "expired": 1,
-        "expiring_in_7_days": 1,
-        "expiring_in_30_days": 3,
-        "expiring_in_90_days": 5,
+        "expiring_in_7_days": 2,
+        "expiring_in_30_days": 4,
+        "expiring_in_90_days": 7,
     }
+
+
+def test_all_rows_have_the_same_columns() -> None:
+    wanted = Posture(auto_origin_tls_kex=False)
+    row, unread = audit("shop.example", result(), wanted), unreadable("shop.example", "why", wanted)
+    assert list(row) == list(unread)
+    assert row["wanted"] == unread["wanted"] == wanted.in_words()
+    assert list(row["drift"][0]) == ["kind", "aspect", "found", "wanted"]
+    assert {name for name, value in unread.items() if value} == {"zone", "status", "error", "wanted"}
 
 
 def test_text_of_others_cannot_move_a_cursor_or_turn_a_line_around() -> None:
@@ -314,7 +327,7 @@ STATES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(posture=POSTURES, state=STATES, present=st.lists(st.sampled_from(["ours", "theirs"]), unique=True))
 def test_a_zone_that_was_hardened_has_no_drift(
     emulator: Emulator,
