@@ -21,7 +21,7 @@ import yaml
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _audit, _harden_report
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _audit, _harden_report, _lockdown_report
 from ansible_collections.originsec.cloudflare.tests.tools.picture import DOCS, svg
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
 
@@ -168,6 +168,7 @@ def test_reference_lists_everything() -> None:
     playbooks = variables_of_playbooks()
     assert {row[0] for row in rows("harden and harden_canary")} == playbooks["harden"]
     assert {row[0] for row in rows("audit")} == playbooks["audit"]
+    assert {row[0] for row in rows("lockdown")} == playbooks["lockdown"]
 
 
 def test_reference_lists_the_environment_variables_that_are_read() -> None:
@@ -189,6 +190,8 @@ def fields(of: Any, name: str = "") -> Iterator[str]:
 def test_fields_of_reports_are_documented() -> None:
     assert {row[0] for row in rows("The report of harden")} == set(fields(_harden_report.Fleet))
     assert {row[0] for row in rows("The report of audit")} == {*fields(_audit.Fleet), "generated", "scope"}
+    lockdown = {name for name in fields(_lockdown_report.Fleet) if not name.startswith("zones[].hardening.")}
+    assert {row[0] for row in rows("The report of lockdown")} == lockdown
     totals = {"zones", "not_verified", *(status.replace(" ", "_") for status in _harden_report.STATUSES)}
     assert set(_harden_report.fleet({}, False, datetime.datetime(2026, 1, 1))["totals"]) == totals
 
