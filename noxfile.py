@@ -260,7 +260,8 @@ def docs(session: nox.Session) -> None:
     )
     with (site / "conf.py").open("a") as configuration:  # no other site is asked what its labels are
         configuration.write(
-            'intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref", "ref.envvar"]\nextensions.append("guides_on_site")\n'
+            'intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref", "ref.envvar"]\n'
+            'extensions.append("guides_on_site")\n'
         )
     session.run(str(site / "build.sh"), external=True, env={"PYTHONPATH": str(TREE / "tests" / "tools")})
     shutil.rmtree(TREE / "docs" / "build", ignore_errors=True)

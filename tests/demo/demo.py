@@ -56,18 +56,22 @@ def main() -> None:
 
 
 def install() -> None:
-    """A virtual environment with ansible-core, and the collection, built and installed as a user would."""
-    print("Installing ansible-core and this collection into .demo ...", flush=True)
+    """A virtual environment with ansible-core, and the collection where it finds it."""
+    print("Installing ansible-core into .demo ...", flush=True)
     if not (BIN / "pip").exists():
         venv.create(WORK / "venv", with_pip=True)
     # Only what is run is compiled, when it is: all of it takes as long as the rest of the installation
     options = ("--quiet", "--no-compile", "--disable-pip-version-check")
-    quietly("pip", "install", *options, *PACKAGES, "-r", str(TREE / "requirements.txt"))
-    for artifact in WORK.glob("originsec-cloudflare-*.tar.gz"):
-        artifact.unlink()
-    quietly("ansible-galaxy", "collection", "build", "--output-path", str(WORK), str(TREE))
-    (artifact,) = WORK.glob("originsec-cloudflare-*.tar.gz")
-    quietly("ansible-galaxy", "collection", "install", "--force", "-p", str(WORK / "collections"), str(artifact))
+    command = ["pip", "install", *options, *PACKAGES, "-r", str(TREE / "requirements.txt")]
+    finished = subprocess.run(
+        [BIN / command[0], *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if finished.returncode:
+        sys.exit(f"{shlex.join(command)} failed:\n{finished.stdout}")
+    collection = WORK / "collections" / "ansible_collections" / "originsec" / "cloudflare"
+    collection.parent.mkdir(parents=True, exist_ok=True)
+    collection.unlink(missing_ok=True)
+    collection.symlink_to(TREE)
 
 
 def on_cloudflare(zone: str, certificate: Path | None, private_key: Path | None, apply: bool) -> None:
@@ -90,20 +94,6 @@ def play(name: str, *options: str) -> None:
     finished = subprocess.run([BIN / command[0], *command[1:]], env=environment(), check=False)
     if finished.returncode:
         sys.exit(f"It failed with exit status {finished.returncode}.")
-
-
-def quietly(name: str, *arguments: str) -> None:
-    """Run a command of the virtual environment, and show what it prints only where it fails."""
-    finished = subprocess.run(
-        [BIN / name, *arguments],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if finished.returncode:
-        sys.exit(f"{shlex.join([name, *arguments])} failed:\n{finished.stdout}")
 
 
 def environment() -> dict[str, str]:
