@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._client import ApiToken, Client
@@ -20,6 +21,14 @@ VARIABLES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
+
+# How long an example takes depends on what else the machine does, and tests whose examples share a fixture reset it.
+hypothesis.settings.register_profile(
+    "busy machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("busy machine")
 
 
 @pytest.fixture(autouse=True)

@@ -136,7 +136,7 @@ def test_content_encodings(emulator: Emulator, clean: Cleanly, encoding: str) ->
 HEADERS = ("Ratelimit", "Ratelimit-Policy", "Retry-After", "CF-Ray", "Location", "Content-Type")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     status=st.sampled_from([200, 302, 409, 429, 503]),
     headers=st.dictionaries(
@@ -213,7 +213,7 @@ def _altered(emulator: Emulator, request: Request, alter: Callable[[Any], Any], 
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(nth=st.integers(0, 100), change=changes, lasting=st.booleans())
 @example(nth=2, change=("replace", 11, []), lasting=False)
 def test_one_thing_wrong(

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _certificates
@@ -717,7 +717,6 @@ def test_describe_a_server_that_cannot_be_read() -> None:
 # ------------------------------------------------------------------------------------------- properties
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["\n", "\r\n", "\n  ", " \n\t", "\\n", "\n\n"]), min_size=1), st.text(), st.text())
 def test_normalisation_round_trip(breaks: list[str], before: str, after: str) -> None:
     lines = ISSUED.pem.splitlines()

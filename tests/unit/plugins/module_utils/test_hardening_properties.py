@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._errors import CloudflareError
@@ -208,11 +208,7 @@ def outcome(lab: Lab, options: dict[str, Any]) -> str:
     return ""
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=150)
 @given(starts, wishes, troubles)
 def test_whatever_happens(lab: Lab, start: Start, wish: dict[str, Any], trouble: Trouble) -> None:
     options = options_of(wish)

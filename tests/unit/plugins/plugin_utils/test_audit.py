@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils import _client_auth
@@ -327,7 +327,7 @@ STATES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(posture=POSTURES, state=STATES, present=st.lists(st.sampled_from(["ours", "theirs"]), unique=True))
 def test_a_zone_that_was_hardened_has_no_drift(
     emulator: Emulator,
