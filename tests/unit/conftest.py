@@ -22,7 +22,7 @@ VARIABLES = (
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
 
-# How long an example takes depends on what else the machine does, and tests that share a fixture among examples reset it.
+# How long an example takes depends on what else the machine does, and tests whose examples share a fixture reset it.
 hypothesis.settings.register_profile(
     "busy machine",
     deadline=None,
