@@ -250,9 +250,9 @@ def step(what: str, good: bool, outcome: str) -> None:
     """A line: what was done, and what came of it."""
     if not good:
         raise StoryError(f"{what}: {outcome}. That should not be.")
-    lines = textwrap.wrap(outcome, WIDTH) if len(outcome) > WIDTH else []
+    lines = textwrap.wrap(outcome, WIDTH) if len(what) + len(outcome) > WIDTH else []
     print(
-        f"  ✓ {what}: {'' if lines else outcome}",
+        f"  ✓ {what}:{'' if lines else f' {outcome}'}",
         *(f"      {line}" for line in lines),
         sep="\n" if lines else "",
         flush=True,
