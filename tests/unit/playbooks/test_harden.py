@@ -124,6 +124,7 @@ NO_ZONE = {
 
 
 @pytest.mark.parametrize("case", NO_ZONE)
+@pytest.mark.long
 def test_no_zone_is_a_failure_that_says_why(small: Fleet, case: str) -> None:
     arguments, why = NO_ZONE[case]
     (small.directory / "other.json").write_text(json.dumps({"all": {"hosts": {"other.example": {}}}}))

@@ -48,6 +48,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.long
 def test_what_is_refused(fleet: Fleet, case: str) -> None:
     arguments, why = REFUSED[case]
     run = fleet.run("lockdown", *arguments)

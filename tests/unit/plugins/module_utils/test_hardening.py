@@ -763,6 +763,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.long
 def test_a_failure_at_every_request(
     lab: Lab, wanted: Options, other_certificate: Issued, expired_certificate: Issued, scenario: str, trouble: str
 ) -> None:
