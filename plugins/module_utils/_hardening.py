@@ -574,6 +574,7 @@ class Report:
     origins: dict[str, list[str]] = field(default_factory=dict)
     verified: dict[str, dict[str, Any]] = field(default_factory=dict)
     not_verified: str | None = None
+    inactive: str | None = None
     removed: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -690,6 +691,7 @@ class _Transaction:
         status = "paused" if zone.found["zone"]["paused"] else str(record.get("status"))
         inactive = status == "paused" or status in _INACTIVE
         if inactive and refuse_inactive and not self._wanted.allow_inactive_zones:
+            self._report.inactive = status
             raise UnsafeError(
                 f"The zone {zone.name} is {status}: Cloudflare's edge is not in front of it, so nothing that is set "
                 "has effect, and nothing can be verified. Nothing was changed. Set allow_inactive_zones to harden it "

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ..modules.origin_tls import MODULE
 from ._files import environment_file
 from ._in_process import InProcessAction
 from ._variables import ROLE_PREFIX, unknown_variables
+from ._waivers import OPTION, waivers, without_waived
 
 MARK = "originsec_cloudflare_role"
 """The variable by which a task of the role tells that it is one."""
@@ -31,7 +33,7 @@ _KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
 
 
 class RoleAction(InProcessAction):
-    """In a task of the role, misspelt variables are refused, and messages name variables."""
+    """In a task of the role, misspelt variables are refused, waivers are obeyed, and messages name variables."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if MARK not in (task_vars or {}):
@@ -39,13 +41,23 @@ class RoleAction(InProcessAction):
         problems = unknown_variables(task_vars or {}, [ROLE_PREFIX])
         if problems:
             return {"failed": True, "msg": f"{' '.join(problems)} Nothing was requested."}
-        result = super().run(tmp, task_vars)
+        try:
+            result = super().run(tmp, task_vars)
+        except InputError as error:  # about waivers; the module's own never get here
+            return {"failed": True, "msg": f"{error} Nothing was requested."}
         sources = sources_of(self.arguments) if result.get("failed") or result.get("warnings") else {}
         if result.get("failed") and isinstance(result.get("msg"), str):
             result["msg"] = in_the_users_names(result["msg"], sources)
         if result.get("warnings"):
             result["warnings"] = [in_the_users_names(str(warning), sources) for warning in result["warnings"]]
         return result
+
+    def _meant(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        arguments = super()._meant(task_vars)
+        if MARK in task_vars:
+            today = datetime.datetime.now(datetime.timezone.utc).date()
+            arguments.update(without_waived(arguments, waivers(self.templated(task_vars.get(OPTION)), today)))
+        return arguments
 
 
 def sources_of(options: Mapping[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ A misspelt variable would be left out of account silently, and with it a verific
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,22 +19,30 @@ from typing import Any
 from ..module_utils._errors import InputError
 from ..module_utils._posture import number, truth
 from ..modules.origin_tls import MODULE
+from ._audit import fail_kinds
+from ._comparison import previous
 from ._files import environment_file, report_paths, report_problem
+from ._waivers import OPTION as WAIVERS
+from ._waivers import waivers
 
 ROLE_PREFIX = "zone_hardening_"
-ROLE_VARIABLES = frozenset(f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "report", "audit"))
-"""The options of origin_tls, whether to manage a zone at all, and what the role registers."""
+ROLE_VARIABLES = frozenset(
+    f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "waivers", "report", "audit")
+)
+"""The options of origin_tls, whether to manage a zone at all, what may differ, and what the role registers."""
 
+_HARDEN = ("json", "md", "txt", "html", "csv", "prom", "xml")
 REPORTS: dict[str, tuple[str, ...]] = {
-    "harden_plan": ("json", "md", "txt"),
-    "harden_report": ("json", "md", "txt"),
-    "audit_report": ("html", "json", "csv", "txt"),
+    "harden_plan": _HARDEN,
+    "harden_report": _HARDEN,
+    "audit_report": ("html", "json", "csv", "txt", "prom", "xml"),
 }
 """The variables that say where to write reports, and the formats of these."""
 
 _BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift", "audit_levels"})
-_NUMBERS = frozenset({"harden_max_fail_percentage"})
-_PLAYBOOK_VARIABLES = frozenset({*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts", "harden_serial", "harden_strategy"})
+_NUMBERS = frozenset({"harden_max_fail_percentage", "audit_expected_zones"})
+_OTHERS = frozenset({"harden_hosts", "harden_serial", "harden_strategy", "audit_fail_on", "audit_previous"})
+_PLAYBOOK_VARIABLES = frozenset({*REPORTS, *_BOOLEANS, *_NUMBERS, *_OTHERS})
 _PREFIXES = (ROLE_PREFIX, "harden_", "audit_")
 
 _ROLE_BOOLEANS = tuple(name for name, option in MODULE.argument_spec.items() if option["type"] == "bool")
@@ -44,7 +53,7 @@ def unknown_variables(names: Iterable[str], prefixes: Sequence[str] = _PREFIXES)
     known = ROLE_VARIABLES | _PLAYBOOK_VARIABLES
     problems = []
     for name in sorted(name for name in names if name.startswith(tuple(prefixes))):
-        if name not in known and not name.startswith(f"{ROLE_PREFIX}_"):
+        if name not in known and not name.startswith(tuple(f"{prefix}_" for prefix in prefixes)):
             owner = "role" if name.startswith(ROLE_PREFIX) else "playbooks"
             meant = _meant(name, sorted(known))
             problems.append(f"{name} is no variable of the {owner}{f'; did you mean {meant}?' if meant else '.'}")
@@ -93,7 +102,7 @@ def _zones_problems(hostvars: Mapping[str, Mapping[str, Any]], zones: Sequence[s
 
 
 def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
-    """The first boolean that is none: one that is misspelt for many zones could switch something off for all of them.
+    """The first boolean that is none, or waiver: one that is misspelt could switch something off for many zones.
 
     Other values are judged with each zone, which keeps no other from being worked on.
     """
@@ -103,6 +112,7 @@ def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
         manage = f"{ROLE_PREFIX}manage"
         if manage in variables and truth(_value(variables, manage), manage) is None:
             raise InputError(f"{manage} must be a boolean, true or false, and not blank.")
+        waivers(_value(variables, WAIVERS), datetime.date.min)
     except InputError as error:
         yield str(error)
 
@@ -123,8 +133,12 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
         try:
             if name in _BOOLEANS:
                 truth(value, name)
-            elif name in _NUMBERS and number(value, name, 0) > 100:
+            elif name in _NUMBERS and number(value, name, 0) > 100 and name.endswith("_percentage"):
                 yield f"{name} must be a percentage, from 0 to 100, not {value!r}."
+            elif name == "audit_fail_on":
+                fail_kinds(value)
+            elif name == "audit_previous" and (paths := report_paths(value, name)):
+                previous(paths[0])
             elif name in REPORTS:
                 paths = report_paths(value, name)
                 problems = filter(None, (report_problem(path, REPORTS[name]) for path in paths))

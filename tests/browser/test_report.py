@@ -45,7 +45,7 @@ ROWS = (
     row("www.example", 61, ssl_mode="flexible", auto_origin_tls_kex=False),
     row("docs.example", 400),
     row(LONG, 100, compliance_modes=["fips", "pqh"]),
-    unreadable("gone.example", f"GET https://api.example/{'f' * 200}: no permission", WANTED),
+    unreadable("gone.example", f"GET https://api.example/{'f' * 200}: no permission"),
     hostile(),
 )
 
@@ -60,7 +60,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def open_page(rows: Sequence[Row] = ROWS, width: int = 1280, **options: Any) -> Page:
         path = tmp_path / "report.html"
-        path.write_text(report(fleet(rows), "html", "", None, NOW), encoding="utf-8")
+        path.write_text(report(fleet(rows), "html", "", False, NOW), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -155,7 +155,7 @@ def test_the_policy_lets_nothing_else_run(browser: Browser, tmp_path: Path) -> N
     path = tmp_path / "report.html"
     injected = "<script>window.pwned = 1</script><img src=x.png onerror='window.pwned = 2'><p style='color: red'>x</p>"
     path.write_text(
-        report(fleet(ROWS), "html", "", None, NOW).replace("<footer>", f"{injected}<footer>"), encoding="utf-8"
+        report(fleet(ROWS), "html", "", False, NOW).replace("<footer>", f"{injected}<footer>"), encoding="utf-8"
     )
     context = browser.new_context()
     page = context.new_page()
@@ -216,7 +216,7 @@ def test_on_paper_every_zone_is_named(open_page: Open) -> None:
 def test_a_thousand_zones(open_page: Open) -> None:
     rows = [row(f"zone{number}.example", number % 500) for number in range(1000)]
     started = time.monotonic()
-    text = report(fleet(rows), "html", "", None, NOW)
+    text = report(fleet(rows), "html", "", False, NOW)
     assert time.monotonic() - started < 5
     assert len(text) < 1_500_000
     page = open_page(rows)
