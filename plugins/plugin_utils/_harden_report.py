@@ -217,6 +217,7 @@ def _page(of: Fleet) -> dict[str, Any]:
         "title": _title(of),
         "verdict": f"{_totals(of)}.",
         "statuses": [(status, of["totals"][status.replace(" ", "_")]) for status in STATUSES],
+        "choices": [(status, status) for status in STATUSES],
         "tones": tones,
         "rows": [one for one in rows if one[1]["status"] != "unchanged"],
         "folded": [one for one in rows if one[1]["status"] == "unchanged"],

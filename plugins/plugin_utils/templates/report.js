@@ -41,7 +41,7 @@
   });
   table.classList.add("sortable");
 
-  // Folded rows are unfolded for good by whatever asks for them: a search, a filter, sorting, a link, and paper.
+  // Folded rows are unfolded for good by whatever asks for them: a search, a filter, sorting, a link.
   const open = () => {
     if (!folded) return;
     folded.hidden = false;
@@ -51,7 +51,6 @@
     folded.hidden = true;
     unfold.hidden = false;
     unfold.querySelector("button").addEventListener("click", open);
-    addEventListener("beforeprint", open);
   }
   const follow = () => {
     const target = folded && location.hash.startsWith("#zone-") && document.getElementById(location.hash.slice(1));
