@@ -186,9 +186,12 @@ BESIDE = """() => [...document.querySelectorAll('body *')]
     .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.getBoundingClientRect().left < -1)
     .map(one => one.outerHTML.slice(0, 80))"""
 # A name may be wrapped between its labels, but not within one.
-BROKEN = """() => [...document.querySelectorAll('#zones tbody th bdi, .names bdi')].flatMap(one => {
+NAMES = "#zones tbody th bdi, .names bdi, #zones thead button, #zones td b"
+BROKEN = (
+    f"""() => [...document.querySelectorAll('{NAMES}')]"""
+    """.flatMap(one => {
     const text = one.firstChild.data ?? one.textContent;
-    return [...text.matchAll(/[^.-]+/g)].filter(([label]) => label.length < 20).filter(found => {
+    return [...text.matchAll(/[^.\\s-]+/g)].filter(([label]) => label.length < 20).filter(found => {
         const walker = document.createTreeWalker(one, NodeFilter.SHOW_TEXT), range = document.createRange();
         const node = walker.nextNode();
         range.setStart(node, found.index);
@@ -196,6 +199,7 @@ BROKEN = """() => [...document.querySelectorAll('#zones tbody th bdi, .names bdi
         return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
     }).map(([label]) => label);
 })"""
+)
 
 
 @pytest.mark.parametrize("width", [400, 1280])
@@ -213,6 +217,8 @@ def test_fleets(open_page: Open, width: int, zones: int) -> None:
         return
     assert page.get_by_role("heading", name="This is not the whole fleet").is_visible()
     assert shown.count() == 6, "those that are compliant are folded"
+    narrowest = page.eval_on_selector_all("#zones td ul", "all => Math.min(...all.map(one => one.clientWidth))")
+    assert narrowest > 90, "there is room for what differs"
     numbers = page.eval_on_selector_all(".timeline .value", "all => all.map(one => one.getBoundingClientRect())")
     boxes = sorted((box["left"], box["right"]) for box in numbers if box["width"])
     assert all(right <= left for (_left, right), (left, _right) in itertools.pairwise(boxes)), "no number overprints"
