@@ -243,7 +243,7 @@ class Listing:
                 raise ResponseError(f"GET {self._client.base_url}/{self._path} did not answer with a list of objects.")
             info = envelope.get("result_info")
             total, pages = map((info if isinstance(info, dict) else {}).get, ("total_count", "total_pages"))
-            self.total = total if isinstance(total, int) else 0
+            self.total = total if isinstance(total, int) else self.total
             yield from items
             if not items or (page >= pages if isinstance(pages, int) else len(items) < self._per_page):
                 return

@@ -21,6 +21,7 @@ from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
     SSL_READ,
     ZONE_READ,
     Emulator,
+    Fault,
     Zone,
 )
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, environment
@@ -59,6 +60,7 @@ class Fleet:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
+    timeout: float = 180.0
 
     def run(self, playbook: str, *arguments: str, **environ: str) -> Run:
         self.emulator.journal.clear()
@@ -80,7 +82,7 @@ class Fleet:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=180,
+            timeout=self.timeout,
         )
         assert self.token not in finished.stdout
         assert "PRIVATE KEY" not in finished.stdout
@@ -282,9 +284,16 @@ def test_the_guide(tmp_path: Path, emulator: Emulator, token: str) -> None:
     """Followed to the letter."""
     emulator.add_zone("shop.example", id="023e105f4ecef8ad9ca31a8372d0c353", ssl_mode="strict")
     emulator.add_zone("blog.example")
+    emulator.faults.append(Fault(path="//site/hook", status=204, times=9))
     cloudflare = {"CLOUDFLARE_BASE_URL": emulator.url, "CLOUDFLARE_API_TOKEN": token}
+    cloudflare["AUDIT_WEBHOOK"] = f"{emulator.origin}/site/hook"
     output = follow("guide_audit.rst", tmp_path, **cloudflare)
-    assert output.count("2 zones: 2 with drift") == 4
+    assert output.count("2 zones: 2 with drift") == 8
     assert output.count("It differs from the desired state: ") >= 2
     assert "Somebody has to look." in output
     assert {path.name for path in tmp_path.glob("report.*")} == {"report.html", "report.json", "report.csv"}
+    assert "Since 20" in output
+    assert "Somebody was told." in output
+    (told,) = [exchange.body["text"] for exchange in emulator.journal if exchange.method == "POST"]
+    assert told.startswith("Origin TLS audit, status 2: 2 of 2 zones with drift, 0 unreadable; new: none.")
+    assert "originsec_zone_drift{" in (tmp_path / "origin_tls.prom").read_text()

@@ -117,7 +117,7 @@ def test_three_hundred_zones_fit_a_screen() -> None:
     lines = report(summed, "txt", "", True, NOW).splitlines()
     assert (
         lines[0]
-        == "300 zones: 43 could not be read, 86 with drift, 43 not active, 42 not managed, 43 waived, 43 compliant"
+        == "300 zones: 43 could not be read, 86 with drift, 43 not active, 43 not managed, 42 waived, 43 compliant"
     )
     assert lines[2:4] == [
         "Incomplete: b.cloudflare.yml: it could not be read.",
