@@ -30,7 +30,7 @@ options:
     required: true
   posture:
     description:
-      - What is wanted, the variables of the role P(originsec.cloudflare.zone_hardening#role) without the prefix
+      - The desired state, the variables of the role P(originsec.cloudflare.zone_hardening#role) without the prefix
         C(zone_hardening_). What is not there, V(null) or blank is left alone.
       - These count, C(required_ssl_modes), C(ssl_mode), C(auto_origin_tls_kex), C(compliance_modes), C(origin_pqe),
         C(client_auth_enabled), C(certificate), C(exclusive), C(global_client_auth_enabled), C(hostnames),
@@ -150,7 +150,7 @@ _value:
       sample: null
     drift:
       description:
-        - What is not as it is wanted, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the latter two
+        - What differs from the desired state, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the latter two
           in words.
         - The kinds are V(certificate_expired), V(hostname_off) (a hostname is exempted, and nobody asked for it),
           V(hostname_certificate_expired), V(hostname_certificate_expiring), V(hostnames), V(global_client_auth),

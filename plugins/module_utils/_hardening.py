@@ -1011,7 +1011,7 @@ class _Transaction:
         report = self._report
         cause = _cause(error)
         failed_step = next((step["what"] for step in reversed(report.steps) if step["outcome"] == "failed"), None)
-        told = [f"{failed_step} failed: {cause}" if failed_step else cause]
+        told = [cause, *([f"That was the step '{failed_step}'."] if failed_step else [])]
         if self._cleaning:
             told.append(
                 "Superseded certificates are being removed already, so everything stays as it is now: run again to "
@@ -1030,9 +1030,9 @@ class _Transaction:
             self._undo()
             if report.undone:
                 told.append(f"Put back: {self._listed(report.undone)}.")
+            told += self._pull_again(before)
             if report.left_to_do:
                 told.append(f"This is left for you to do: {'; '.join(report.left_to_do)}.")
-            told += self._pull_again(before)
         if report.removed:
             told.append(f"Certificates that were removed, and are not put back: {', '.join(report.removed)}.")
         raise HardeningError(" ".join(told)) from error

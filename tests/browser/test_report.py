@@ -73,18 +73,16 @@ def zone_of(number: int) -> Row:
     """One of many, in accounts with owners, of which a few have something to tell."""
     about = About(f"Account {number % 3}", ("web team", "shop team")[number % 2])
     name = f"zone{number}.example"
+    unread: Row = {**unreadable(name, "GET https://api.example/zones: Invalid access token"), "account": "Account 0"}
     told = {
-        7: lambda: row(name, 12, about),
-        8: lambda: row(name, 200, about, enabled=False, auto_origin_tls_kex=False),
-        9: lambda: row(name, 200, replace(about, waivers=(WAIVER,)), ssl_mode="flexible"),
-        10: lambda: row(name, 200, replace(about, state="paused")),
-        11: lambda: row(name, 200, about, origins=ORIGINS),
-        12: lambda: {
-            **unreadable(name, "GET https://api.example/zones: Invalid access token (code 9109)"),
-            "account": "B",
-        },
+        7: row(name, 12, about),
+        8: row(name, 200, about, enabled=False, auto_origin_tls_kex=False),
+        9: row(name, 200, replace(about, waivers=(WAIVER,)), ssl_mode="flexible"),
+        10: row(name, 200, replace(about, state="paused")),
+        11: row(name, 200, about, origins=ORIGINS),
+        12: unread,
     }
-    return told.get(number, lambda: row(name, 60 + number % 400, about))()
+    return told.get(number) or row(name, 60 + number % 400, about)
 
 
 def whole(zones: int) -> Fleet:
@@ -103,6 +101,10 @@ def whole(zones: int) -> Fleet:
 Open = Callable[..., Page]
 
 
+def _fleet(rows: Sequence[Row] | Fleet) -> Fleet:
+    return fleet(rows) if isinstance(rows, Sequence) else rows
+
+
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """The report of some rows in a window. Whatever the browser complains of, or asks the network for, is a failure."""
@@ -112,8 +114,8 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     def open_page(rows: Sequence[Row] | Fleet | str = ROWS, width: int = 1280, **options: Any) -> Page:
         """rows: or a fleet, or the text of a page."""
         path = tmp_path / "report.html"
-        of = rows if isinstance(rows, (dict, str)) else fleet(rows)
-        path.write_text(of if isinstance(of, str) else report(of, "html", "", False, NOW), encoding="utf-8")
+        of = rows if isinstance(rows, str) else report(_fleet(rows), "html", "", False, NOW)
+        path.write_text(of, encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()

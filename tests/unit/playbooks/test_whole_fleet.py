@@ -95,7 +95,8 @@ def fleet(tmp_path: Path, emulator: Emulator, client_certificate: Issued) -> Fle
 
 def truth(fleet: Fleet, client_certificate: Issued) -> Truth:
     """Worked out from the zones, not by the code that is tested."""
-    statuses, drift = {}, {}
+    statuses: dict[str, str] = {}
+    drift: dict[str, set[str]] = {}
     for name, zone in fleet.zones.items():
         if name.startswith("archive"):
             continue

@@ -121,16 +121,17 @@ def test_a_list_that_was_cut_short_is_told_and_not_kept(inventory: Inventory, em
     """As is one that could not be read; with a cache, Cloudflare is asked again."""
     for number in range(60):
         emulator.add_zone(f"zone{number}.example")
-    cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(inventory.directory)}
+    inventory.options |= {"cache": True, "cache_plugin": "ansible.builtin.jsonfile"}
+    inventory.options["cache_connection"] = str(inventory.directory)
     sources = sys.modules[f"{ROOT_PACKAGE}.plugins.plugin_utils._sources"]
     path = str(inventory.directory / "our.cloudflare.yml")
     nothing: dict[str, Any] = {"success": True, "errors": [], "messages": [], "result": []}
     emulator.faults.append(Fault(path="/zones", skip=1, body=nothing))
-    assert len(inventory.read(**cache).groups["zones"]) == 50
+    assert len(inventory.read().groups["zones"]) == 50
     short = "Cloudflare listed 50 zones, and says that there are 60."
     assert inventory.warnings == [short]
     assert sources.source_problems([path]) == [f"{path}: {short}"]
-    assert len(inventory.read(**cache).groups["zones"]) == 60
+    assert len(inventory.read().groups["zones"]) == 60
     assert sources.source_problems([path]) == []
     with pytest.raises(AnsibleParserError):
         inventory.read(api_token="revoked")

@@ -34,7 +34,7 @@ def test_what_is_new_gone_and_unchanged() -> None:
         row("f", "superseded"),
     ]
     found = compared(now, {"generated": "2026-11-27T00:00:00Z", "zones": before})
-    told = {which: [(one["zone"], one["kind"]) for one in found[which]] for which in ("new", "gone")}  # type: ignore[literal-required]
+    told = {which: [(one["zone"], one["kind"]) for one in found[which]] for which in ("new", "gone")}
     assert told["new"] == [
         *(("a", "certificate"), ("c", "ssl_mode"), ("c", "hostname_off")),
         *(("d", "unreadable"), ("f", "superseded")),
