@@ -92,7 +92,7 @@ def test_what_the_audit_is_to_fail_on(hardened: Fleet) -> None:  # noqa: F811
 def test_both_ends(hardened: Fleet, client_certificate: Issued) -> None:  # noqa: F811
     """An open origin is drift, and so is one that nobody can look at; one that only asks is where it has to require."""
     server = issue("shop.example", usage=None)
-    asks = {"none": {}, "optional": {"groups": CLASSICAL}, "required": {}}
+    asks: dict[str, dict[str, Any]] = {"none": {}, "optional": {"groups": CLASSICAL}, "required": {}}
     origins = {
         asking: Origin(
             server.pem, server.key_pem, client_certificates=asking, client_ca=client_certificate.pem, **properties
