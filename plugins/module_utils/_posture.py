@@ -297,11 +297,11 @@ class Posture:
                 names = listed(a["hostname"] for a in hostnames["associations"] if a["certificate_id"] == one["id"])
                 yield _difference(kind, f"{names}: {days_in_words(days)}", self.days_in_words())
 
-    def origins(self, probed: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
-        """Where origins differ. probed: what origin_tls_info says of each, by its name."""
+    def origins(self, probed: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
+        """Where origins differ. probed: what origin_tls_info says of each."""
         asked = "a client certificate is required" if self.require_enforcement else "a client certificate is asked for"
-        for name, one in probed.items():
-            enforcement = one["enforcement"]
+        for one in probed:
+            name, enforcement = one["origin"], one["enforcement"]
             if enforcement == "unreachable":
                 yield _difference("origin_unreachable", str(one["error"] or name), "reachable")
             elif enforcement == "open" and (self.client_auth_enabled or self.require_enforcement):

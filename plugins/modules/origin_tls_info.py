@@ -273,28 +273,34 @@ origin_tls:
           returned: always
           type: bool
           sample: false
-    origins:
-      description: What the origins make of the edge's handshake, by their names, as in C(origin.example.com:443).
-      returned: O(origins) has any
-      type: dict
-      contains:
-        enforcement:
-          description:
-            - V(enforcing) where the origin requires a client certificate, V(optional) where it asks for one, V(open)
-              where it does not, V(unreachable) where nobody can tell.
-          returned: always
-          type: str
-          sample: enforcing
-        post_quantum:
-          description: Whether the origin agrees on X25519MLKEM768. V(null) if that could not be found out.
-          returned: always
-          type: bool
-          sample: true
-        error:
-          description: What went wrong. V(null) if nothing did.
-          returned: always
-          type: str
-          sample: null
+origins:
+  description: What the origins of O(origins) make of the edge's handshake.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    origin:
+      description: The origin, with its port.
+      returned: always
+      type: str
+      sample: origin.example.com:443
+    enforcement:
+      description:
+        - V(enforcing) where the origin requires a client certificate, V(optional) where it asks for one, V(open) where it
+          does not, V(unreachable) where nobody can tell.
+      returned: always
+      type: str
+      sample: enforcing
+    post_quantum:
+      description: Whether the origin agrees on X25519MLKEM768. V(null) if that could not be found out.
+      returned: always
+      type: bool
+      sample: true
+    error:
+      description: What went wrong. V(null) if nothing did.
+      returned: always
+      type: str
+      sample: null
 """
 
 from dataclasses import replace
@@ -325,7 +331,7 @@ def run(params: Params, client: Client, check_mode: bool) -> Result:
         from ..module_utils._hostname_calls import HostnameCalls
 
         require_cryptography()
-    named = texts(params["origins"], "origins") or ()
+    named, targets = texts(params["origins"], "origins") or (), []
     if named:
         from ..module_utils._probe import Target, enforcement, probe  # only here, since it brings pyOpenSSL with it
 
@@ -344,13 +350,12 @@ def run(params: Params, client: Client, check_mode: bool) -> Result:
         origin_tls["global_client_auth"] = GLOBAL_CLIENT_AUTH.read(client, zone_id)["value"] == "on"
     if "hostnames" in wanted:
         origin_tls["hostnames"] = HostnameCalls(client, zone_id).overview()
-    if named:
-        origin_tls["origins"] = {}
-        for target in targets:
-            probed = probe(replace(target, server_name=str(record.get("name") or target.host)))
-            told = {"enforcement": enforcement(probed), **{name: probed[name] for name in ("post_quantum", "error")}}
-            origin_tls["origins"][str(target)] = told
-    return Result(zone_id, facts={"origin_tls": origin_tls})
+    origins = []
+    for target in targets:
+        probed = probe(replace(target, server_name=str(record.get("name") or target.host)))
+        told = {name: probed[name] for name in ("post_quantum", "error")}
+        origins.append({"origin": str(target), "enforcement": enforcement(probed), **told})
+    return Result(zone_id, facts={"origin_tls": origin_tls, "origins": origins})
 
 
 MODULE = CloudflareModule(

@@ -272,7 +272,7 @@ def audit(zone: str, result: Mapping[str, Any], posture: Posture, about: About =
     if not isinstance(found, Mapping):
         return {**row, "status": "unreadable", "error": clean(str(result.get("msg") or "No reason was given."))}
     hostnames, client_auth = found.get("hostnames"), found["client_auth"]
-    active, origins = client_auth["active_certificate"], found.get("origins") or {}
+    active, origins = client_auth["active_certificate"], result.get("origins") or []
     state = _state(found["zone"]) if found.get("zone") else about.state
     differences = [*posture.drift(found), *posture.overrides(found), *posture.origins(origins)]
     drift, waived = _judged(differences, about.waivers)
@@ -293,7 +293,7 @@ def audit(zone: str, result: Mapping[str, Any], posture: Posture, about: About =
         "client_auth_enabled": client_auth["enabled"],
         "global_client_auth": found.get("global_client_auth"),
         "hostnames": hostnames and {clean(one["hostname"]): one["enabled"] for one in hostnames["associations"]},
-        "origins": {clean(name): _origin(one) for name, one in origins.items()},
+        "origins": {clean(one["origin"]): _origin(one) for one in origins},
         "certificate": _presented(active) if active else None,
         "drift": drift,
         "waived": waived,

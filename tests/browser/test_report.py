@@ -45,9 +45,10 @@ WANTED = Posture(
 LONG = "a-rather-long-label-" * 3 + ".example"
 
 
-def row(zone: str, days: int = 200, about: About = NOTHING_MORE, **changes: Any) -> Row:
+def row(zone: str, days: int = 200, about: About = NOTHING_MORE, origins: Any = (), **changes: Any) -> Row:
     not_after = (NOW + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return audit(zone, result(certificate(days_remaining=days, not_after=not_after), **changes), WANTED, about)
+    found = result(certificate(days_remaining=days, not_after=not_after), **changes)
+    return audit(zone, {**found, "origins": origins}, WANTED, about)
 
 
 ROWS = (
@@ -62,10 +63,10 @@ ROWS = (
     hostile(),
 )
 
-ORIGINS = {
-    "origin.example:443": {"enforcement": "enforcing", "post_quantum": True, "error": None},
-    "192.0.2.10:8443": {"enforcement": "open", "post_quantum": False, "error": None},
-}
+ORIGINS = [
+    {"origin": "origin.example:443", "enforcement": "enforcing", "post_quantum": True, "error": None},
+    {"origin": "192.0.2.10:8443", "enforcement": "open", "post_quantum": False, "error": None},
+]
 WAIVER = Waiver("ssl_mode", "The shop moves to another host in March", datetime.date(2027, 3, 31))
 
 

@@ -292,10 +292,10 @@ def test_every_kind_of_drift_can_be_told_and_says_what_to_do() -> None:
         "certificates": [{**expiring, "id": "1"}, {**expiring, "id": "2"}, {**expired, "id": "3"}],
     }
     origins = [("unreachable", None), ("open", False), ("optional", True), ("enforcing", True)]
-    found["origin_tls"]["origins"] = {
-        f"{enforcement}:443": {"enforcement": enforcement, "post_quantum": hybrid, "error": None}
+    found["origins"] = [
+        {"origin": f"{enforcement}:443", "enforcement": enforcement, "post_quantum": hybrid, "error": None}
         for enforcement, hybrid in origins
-    }
+    ]
     told = kinds(found, **variables)
     assert told == [kind for kind in KINDS if kind not in ("unreadable", "certificate_expired")]
     only_found = {kind for kind in told if kind.startswith(("hostname_", "origin_")) and kind != "origin_pqe"}

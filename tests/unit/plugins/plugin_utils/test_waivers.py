@@ -41,7 +41,7 @@ def test_until_that_day_it_is_no_drift(until: Any) -> None:
 
 def test_a_kind_is_waived_alone_and_an_aspect_with_all_of_its_kinds() -> None:
     found = result(certificate(days_remaining=3), auto_origin_tls_kex=False)
-    found["origin_tls"]["origins"] = {"a:443": {"enforcement": "open", "post_quantum": None, "error": None}}
+    found["origins"] = [{"origin": "a:443", "enforcement": "open", "post_quantum": None, "error": None}]
     for aspect, drift in {
         "certificate_expiring": ["origin_open", "auto_origin_tls_kex"],
         "certificate": ["origin_open", "auto_origin_tls_kex"],
