@@ -150,8 +150,8 @@ _value:
       sample: null
     drift:
       description:
-        - What differs from the desired state, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the latter
-          two in words.
+        - What differs from the desired state, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the
+          latter two in words.
         - The kinds are V(certificate_expired), V(hostname_off) (a hostname is exempted, and nobody asked for it),
           V(hostname_certificate_expired), V(hostname_certificate_expiring), V(hostnames), V(global_client_auth),
           V(client_auth), V(certificate) (none is active, or another one than the wanted is presented), V(ssl_mode),

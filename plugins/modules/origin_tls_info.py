@@ -286,8 +286,8 @@ origins:
       sample: origin.example.com:443
     enforcement:
       description:
-        - V(enforcing) where the origin requires a client certificate, V(optional) where it asks for one, V(open) where it
-          does not, V(unreachable) where nobody can tell.
+        - V(enforcing) where the origin requires a client certificate, V(optional) where it asks for one, V(open) where
+          it does not, V(unreachable) where nobody can tell.
       returned: always
       type: str
       sample: enforcing
