@@ -43,7 +43,7 @@ def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulat
     before = ansible.state()
     run = ansible.run()
     assert run.returncode == 2, run.output
-    assert f"{step} failed: The task was ended from outside, by its timeout for example." in run.output
+    assert f"The task was ended from outside, by its timeout for example. That was the step '{step}'." in run.output
     assert "client certificate, automatic key exchange." in run.output
     assert "answers as before." in run.output
     assert "left for you" not in run.output
