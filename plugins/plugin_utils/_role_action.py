@@ -19,7 +19,8 @@ from ..module_utils._errors import InputError
 from ..module_utils._hardening import INTERRUPTED
 from ..modules.origin_tls import MODULE
 from ._files import environment_file, report_format, report_paths
-from ._harden_report import fleet, report
+from ._harden import fleet
+from ._harden_report import report
 from ._in_process import InProcessAction
 from ._variables import ROLE_PREFIX, unknown_variables
 from ._waivers import OPTION, waivers, without_waived
@@ -70,7 +71,7 @@ def report_interruption(zone: str, result: Mapping[str, Any], harden_report: Any
 
     By the time that everything is put back, ansible-playbook has ended, and whatever a worker says is lost.
     """
-    found = fleet({zone: result}, False, datetime.datetime.now(datetime.timezone.utc))
+    found = fleet({zone: {"zone_hardening_report": result}}, False, [], datetime.datetime.now(datetime.timezone.utc))
     for path in report_paths(harden_report, "harden_report"):
         root, extension = os.path.splitext(path)
         with contextlib.suppress(OSError, ValueError):  # there is nobody to tell
