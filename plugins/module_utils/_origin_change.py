@@ -276,11 +276,15 @@ class Change:
     ) -> str:
         """What became of it, in words; never raises. The marker stays where the server may not run what is on disk."""
         title = self.server.title
-        try:
-            for one in reversed(files):
-                self.system.write(one.path, one.before)
-        except OSError as error:
-            return f"{error.filename or 'A file'} could not be put back ({error.strerror}): do it by hand."
+        stuck = []
+        for one in reversed(files):
+            try:
+                if self.system.read(one.path) != one.before:
+                    self.system.write(one.path, one.before)
+            except OSError as error:  # the others are put back nevertheless
+                stuck.append(f"{one.path} could not be put back ({error.strerror}): do it by hand.")
+        if stuck:
+            return " ".join(stuck)
         try:
             if self._masters():
                 self._reload()
