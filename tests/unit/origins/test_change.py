@@ -124,8 +124,10 @@ def test_what_does_not_answer_before() -> None:
         return dead(system, question) if question.host == "::1" else honest(system, question)
 
     # What cannot be reached is told, and not demanded, unless it was asked for by name
-    report = change(machine(), answering=half).make(check_mode=False)
+    system = machine()
+    report = change(system, answering=half).make(check_mode=False)
     assert [one["error"] for one in report["probes"]].count("Connection refused") == 1
+    assert change(system, answering=half).make(check_mode=False)["changed"] is False
     with pytest.raises(OriginError, match="does not answer already"):
         change(machine(), answering=half, check=Check(server_names=("b.example",))).make(check_mode=False)
 
@@ -184,6 +186,22 @@ def test_a_server_that_asks_in_a_way_that_python_cannot_see() -> None:
 
     for mode in ("ask", "require", "off"):
         assert change(machine(), mode, blind).make(check_mode=False)["mode"] == mode
+
+
+def test_a_virtual_host_that_answers_nobody() -> None:
+    """As the ``return 444`` of a default server, which nobody could tell from a refusal once it asks."""
+
+    def closing(system: Paper, question: Question) -> Answer:
+        answer = honest(system, question)
+        if question.server_name != "a.example" or answer.refused:
+            return answer
+        return Answer(answer.asked, bool(answer.asked), error="" if answer.asked else "closed", silent=True)
+
+    system = machine()
+    steps = [("ask", True), ("ask", False), ("require", True), ("ask", True), ("off", True), ("off", False)]
+    for mode, changed in steps:
+        report = change(system, mode, closing).make(check_mode=False)
+        assert (report["changed"], report["mode"]) == (changed, mode)
 
 
 def test_its_own_test_fails_of_the_new_files() -> None:
