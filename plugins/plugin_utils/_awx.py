@@ -222,7 +222,9 @@ class _Planner:
             if re.search(r"\s|/", name):
                 self._problem(setting, f"'{name}' is not the name of {'a zone' if noun == 'zone' else 'a server'}.")
         if not isinstance(variables, Mapping) or not all(isinstance(one, Mapping) for one in variables.values()):
-            self._problem(f"{noun}_variables", f"must be a dictionary of {setting}, each with a dictionary of variables.")
+            self._problem(
+                f"{noun}_variables", f"must be a dictionary of {setting}, each with a dictionary of variables."
+            )
             variables = {}
         for name, of_host in variables.items():
             if name not in names:
@@ -255,7 +257,7 @@ class _Planner:
         if directory and not credential:
             self._problem(
                 "client_certificate_directory",
-                "the certificate in it is for jobs that lock origins down: name their awx_setup_machine_credential, too.",
+                "its certificate is for jobs that lock origins down: name their awx_setup_machine_credential, too.",
             )
         if directory and not str(directory).startswith("/"):
             self._problem(

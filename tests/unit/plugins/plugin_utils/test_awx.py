@@ -100,7 +100,8 @@ def survey(**changes: Any) -> dict[str, Any]:
         ({"machine_credential": []}, "awx_setup_machine_credential: must be text, not []."),
         (
             {"machine_credential": "Web servers"},
-            "awx_setup_origins: is blank, and the inventory has no group origins: name the servers that are locked down.",
+            "awx_setup_origins: is blank, and the inventory has no group origins: name the servers that are locked "
+            "down.",
         ),
         (
             {"origins": "web1"},
@@ -109,12 +110,13 @@ def survey(**changes: Any) -> dict[str, Any]:
         ),
         (
             {"client_certificate_directory": "/kept"},
-            "awx_setup_client_certificate_directory: the certificate in it is for jobs that lock origins down: name their "
+            "awx_setup_client_certificate_directory: its certificate is for jobs that lock origins down: name their "
             "awx_setup_machine_credential, too.",
         ),
         (
             {"client_certificate_directory": "kept", "machine_credential": "M", "origins": "web1"},
-            "awx_setup_client_certificate_directory: must be the path that jobs see, which begins with a slash, not kept.",
+            "awx_setup_client_certificate_directory: must be the path that jobs see, which begins with a slash, not "
+            "kept.",
         ),
         (
             {"api_inputs": ["api_email"]},
