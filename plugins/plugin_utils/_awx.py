@@ -212,7 +212,6 @@ class _Planner:
         """The names of the zones, or of the origins; their variables go into host_variables."""
         given = self.settings[setting]
         variables = self.settings["zone_variables" if noun == "zone" else "origin_variables"]
-        of_group = "group_variables" if noun == "zone" else "origin_group_variables"
         names = re.split(r"[,\n]", given) if isinstance(given, str) else given or []
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             self._problem(setting, f"must be a list of names, or text with commas, not {given!r}.")
@@ -232,8 +231,10 @@ class _Planner:
                     f"{noun}_variables", f"{name} is not among awx_setup_{setting}, so nothing would come of it."
                 )
             self.host_variables[name] = {**self.host_variables.get(name, {}), **of_host}
-        if not isinstance(self.settings[of_group], (Mapping, type(None))):
-            self._problem(of_group, "must be a dictionary of variables.")
+        of_group = self.settings["group_variables" if noun == "zone" else "origin_group_variables"]
+        if not isinstance(of_group, (Mapping, type(None))):
+            prefix = "" if noun == "zone" else "origin_"
+            self._problem(f"{prefix}group_variables", "must be a dictionary of variables.")
         return names
 
     def _lockdown(self, origins: Sequence[str]) -> None:
