@@ -31,7 +31,7 @@ MARK = "originsec_cloudflare_role"
 _OPTIONS = frozenset(MODULE.argument_spec)
 
 CERTIFICATE_FILE, KEY_FILE = "CLOUDFLARE_CLIENT_CERTIFICATE_FILE", "CLOUDFLARE_CLIENT_KEY_FILE"
-KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_OPENER"
+KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
 """The variables of the environment from which the playbooks take a client certificate."""
 
 

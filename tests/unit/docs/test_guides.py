@@ -178,6 +178,8 @@ def test_awx(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], cli
         awx.repositories["ours"] = inventories
         web = awx.add("organizations", name="Web")["id"]
         awx.add("projects", name="Our inventories", organization=web, scm_type="git", scm_url="ours")
+        machine = awx.add("credential_types", name="Machine", kind="ssh")
+        awx.add("credentials", name="Web servers", organization=web, credential_type=machine["id"])
         output = follow("guide_awx.rst", tmp_path, **{**awx.environment(), **cloudflare})
     lines = {line.strip() for line in output.splitlines()}
     shown = [
@@ -196,8 +198,10 @@ def test_awx(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], cli
     named = awx.script(awx.one("inventories", "Cloudflare zones")["id"])
     assert named["zones"]["vars"] == {"zone_hardening_verify_urls": ["https://{{ inventory_hostname }}/"]}
     assert set(awx.all("job_templates", organization=web)) == {
-        *("Harden zones", "Harden the key exchange of zones", "Audit zones", "Audit all zones"),
+        *("Harden zones", "Harden the key exchange of zones", "Audit zones", "Audit all zones", "Lock origins down"),
     }
+    assert named["origins"]["hosts"] == ["web1.example"]
+    assert [one["name"] for one in awx.tables["schedules"].values()] == ["Lock origins down"]
 
 
 def test_troubleshooting(tmp_path: Path, cloudflare: dict[str, str]) -> None:
