@@ -12,6 +12,16 @@ CERTIFICATE ?=
 PRIVATE_KEY ?=
 APPLY ?=
 
+# The newest Python of this machine, in the shell's variable python. The real interpreters of pyenv come first: its shims answer only
+# for the versions that its user has selected.
+define FIND_PYTHON
+PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin)$$PATH"; \
+for python in python3.13 python3.12 python3.11 python3 none; do \
+	if [ $$python = none ]; then echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1; fi; \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+done
+endef
+
 # ansible refuses to start in a locale that is not UTF-8.
 export LC_ALL := C.UTF-8
 
@@ -44,28 +54,21 @@ prerelease: $(VENV)/bin/nox ## The unit tests on the newest ansible-core of the 
 mutants: $(VENV)/bin/nox ## Break the code in every small way, and show what no test notices; FILES="_setting _client" chooses
 	$(VENV)/bin/nox --session mutants $(NOX_ARGS) -- $(FILES)
 
-docs: $(VENV)/bin/nox ## Build the documentation site into docs/build
+docs: $(VENV)/bin/nox ## Build the documentation site; open docs/build/index.html
 	$(VENV)/bin/nox --session docs $(NOX_ARGS)
+	@echo 'The site is docs/build/index.html'
 
 bench: $(VENV)/bin/nox ## Measure what a zone costs, and write it into the guide; BENCH_ARGS go to tests/benchmarks/benchmark.py
 	$(VENV)/bin/nox --session bench -- $(BENCH_ARGS)
 
-demo: $(VENV)/bin/nox ## Harden three zones of an emulated Cloudflare, or with CLOUDFLARE_API_TOKEN and ZONE=name a real one
-	@$(VENV)/bin/python tests/demo/demo.py $(if $(ZONE),--zone "$(ZONE)") $(if $(CERTIFICATE),--certificate "$(CERTIFICATE)") \
+demo: ## Lock an origin down on an emulated Cloudflare, or with CLOUDFLARE_API_TOKEN and ZONE=name look at a real zone
+	@$(FIND_PYTHON); $$python tests/demo/demo.py $(if $(ZONE),--zone "$(ZONE)") $(if $(CERTIFICATE),--certificate "$(CERTIFICATE)") \
 		$(if $(PRIVATE_KEY),--private-key "$(PRIVATE_KEY)") $(if $(APPLY),--apply)
 
 clean: ## Remove what the other commands made
 	rm -rf $(VENV) docs/build .demo .nox .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
 
-# The real interpreters of pyenv come first: its shims answer only for the versions that its user has selected.
 $(VENV)/bin/nox:
-	@PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin)$$PATH"; \
-	for python in python3.13 python3.12 python3.11 python3; do \
-		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			set -ex; \
-			$$python -m venv $(VENV); \
-			$(VENV)/bin/pip install --quiet 'nox>=2025.5.1'; \
-			exit; \
-		fi; \
-	done; \
-	echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1
+	@$(FIND_PYTHON); set -ex; \
+	$$python -m venv $(VENV); \
+	$(VENV)/bin/pip install --quiet 'nox>=2025.5.1'

@@ -42,7 +42,16 @@ CORES = {
 }
 OLDEST_MODULE_PYTHON, NEWEST_MODULE_PYTHON = "3.9", "3.13"
 UNIT_TEST_PACKAGES = (
-    *("ansible-builder", "ansible-runner", "cloudflare", "dilithium-py", "hypothesis", "pyOpenSSL", "pytest"),
+    *(
+        "ansible-builder",
+        "ansible-runner",
+        "cloudflare",
+        "dilithium-py",
+        "docutils",
+        "hypothesis",
+        "pyOpenSSL",
+        "pytest",
+    ),
     *("pytest-cov", "pytest-xdist"),
 )
 
@@ -250,8 +259,11 @@ def docs(session: nox.Session) -> None:
         *("--dest-dir", str(site), "originsec.cloudflare"),
     )
     with (site / "conf.py").open("a") as configuration:  # no other site is asked what its labels are
-        configuration.write('intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref"]\n')
-    session.run(str(site / "build.sh"), external=True)
+        configuration.write(
+            'intersphinx_mapping = {}\nsuppress_warnings = ["ref.ref", "ref.envvar"]\n'
+            'extensions.append("guides_on_site")\n'
+        )
+    session.run(str(site / "build.sh"), external=True, env={"PYTHONPATH": str(TREE / "tests" / "tools")})
     shutil.rmtree(TREE / "docs" / "build", ignore_errors=True)
     shutil.copytree(site / "build" / "html", TREE / "docs" / "build")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: awx_setup_plan
-short_description: Judge what is to be set up in AWX
+short_description: Check what is to be set up in AWX
 version_added: 1.0.0
 description:
   - Compares the variables of the playbook C(originsec.cloudflare.awx_setup) with what AWX has, and says what AWX would

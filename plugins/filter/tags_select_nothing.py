@@ -36,7 +36,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Refuse tags that select nothing
+- name: Fail on tags that select nothing
   ansible.builtin.fail:
     msg: This playbook has no tags.
   when: ansible_run_tags | originsec.cloudflare.tags_select_nothing(ansible_skip_tags, playbook_dir)

@@ -27,7 +27,7 @@ options:
     type: bool
     required: true
 notes:
-  - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) where nothing is to be changed.
+  - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) if nothing changes.
 seealso:
   - module: originsec.cloudflare.origin_tls_compliance_modes
   - module: originsec.cloudflare.origin_tls_info
@@ -72,7 +72,7 @@ auto_origin_tls_kex:
       sample: true
     modified_on:
       description:
-        - When the setting was changed last, or V(null) where Cloudflare does not say. Not foreseen in check mode.
+        - When the setting was changed last, or V(null) where Cloudflare does not say. Not known in check mode.
       returned: always
       type: str
       sample: "2026-11-23T05:00:00.123456Z"

@@ -91,8 +91,8 @@ options:
 requirements:
   - cryptography >= 42
 notes:
-  - The token needs the permission C(SSL and Certificates Write), or C(SSL and Certificates Read) where nothing is to be
-    changed. C(Zone Settings Read) is needed to enable, for the SSL mode.
+  - The token needs the permission C(SSL and Certificates Write), or C(SSL and Certificates Read) if nothing
+    changes. C(Zone Settings Read) is needed to enable, for the SSL mode.
   - Zone-level Authenticated Origin Pulls are independent of those per hostname and of the global ones. They do not
     apply to Cloudflare Tunnel.
   - Removing the last active certificate of a zone while Authenticated Origin Pulls stay enabled is refused, since an
@@ -115,7 +115,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have the edge present our certificate, and enable Authenticated Origin Pulls
+- name: Make the edge present our certificate, and enable Authenticated Origin Pulls
   originsec.cloudflare.origin_tls_client_auth:
     zone_name: example.com
     certificate: "{{ lookup('ansible.builtin.file', 'client.pem') }}"

@@ -30,7 +30,7 @@ options:
     type: bool
     required: true
 notes:
-  - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) where nothing is to be changed.
+  - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) if nothing changes.
 seealso:
   - module: originsec.cloudflare.origin_tls_client_auth
   - module: originsec.cloudflare.origin_tls_client_auth_hostname
@@ -41,13 +41,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have the edge present a certificate of the zone's own only
+- name: Make the edge present a certificate of the zone's own only
   originsec.cloudflare.origin_tls_client_auth_global:
     zone_name: example.com
     enabled: false
     api_token: "{{ cloudflare_api_token }}"
 
-- name: Have the edge present the shared certificate
+- name: Make the edge present the shared certificate
   originsec.cloudflare.origin_tls_client_auth_global:
     zone_id: 023e105f4ecef8ad9ca31a8372d0c353
     enabled: true
@@ -81,7 +81,7 @@ origin_tls_client_auth_global:
       sample: true
     modified_on:
       description:
-        - When the setting was changed last, or V(null) where Cloudflare does not say. Not foreseen in check mode.
+        - When the setting was changed last, or V(null) where Cloudflare does not say. Not known in check mode.
       returned: always
       type: str
       sample: "2026-11-23T05:00:00.123456Z"

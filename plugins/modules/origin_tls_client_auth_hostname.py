@@ -104,7 +104,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have the edge present a certificate of its own for the shop
+- name: Make the edge present a certificate of its own for the shop
   originsec.cloudflare.origin_tls_client_auth_hostname:
     zone_name: example.com
     hostname: shop.example.com

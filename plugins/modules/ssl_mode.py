@@ -34,7 +34,7 @@ options:
     required: true
     choices: ["off", flexible, full, strict, origin_pull]
 notes:
-  - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) where nothing is to be changed.
+  - The token needs the permission C(Zone Settings Write), and C(Zone Settings Read) if nothing changes.
   - A configuration rule of the zone may override the mode for some hostnames.
 seealso:
   - module: originsec.cloudflare.origin_tls
@@ -46,7 +46,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have the edge check the origin's certificate
+- name: Make the edge check the origin's certificate
   originsec.cloudflare.ssl_mode:
     zone_name: example.com
     mode: strict
@@ -81,7 +81,7 @@ ssl_mode:
       sample: true
     modified_on:
       description:
-        - When the setting was changed last, or V(null) where Cloudflare does not say. Not foreseen in check mode.
+        - When the setting was changed last, or V(null) where Cloudflare does not say. Not known in check mode.
       returned: always
       type: str
       sample: "2026-11-23T05:00:00.123456Z"
@@ -101,12 +101,12 @@ from ..module_utils._setting import SSL_MODE, stop_automatic_ssl
 
 
 def run(params: Params, client: Client, check_mode: bool) -> Result:
-    foreseen = ensure_setting(SSL_MODE, params["mode"], "ssl_mode", params, client, check_mode=True)
-    if check_mode or not foreseen.changed:
-        return foreseen
-    stop_automatic_ssl(client, foreseen.zone_id)
-    current = SSL_MODE.write(client, foreseen.zone_id, params["mode"])
-    return replace(foreseen, facts={**foreseen.facts, "ssl_mode": current})
+    planned = ensure_setting(SSL_MODE, params["mode"], "ssl_mode", params, client, check_mode=True)
+    if check_mode or not planned.changed:
+        return planned
+    stop_automatic_ssl(client, planned.zone_id)
+    current = SSL_MODE.write(client, planned.zone_id, params["mode"])
+    return replace(planned, facts={**planned.facts, "ssl_mode": current})
 
 
 MODULE = CloudflareModule({"mode": {"type": "str", "required": True, "choices": list(SSL_MODES)}}, run)
