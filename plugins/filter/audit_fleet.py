@@ -12,12 +12,28 @@ description:
   - Puts rows of P(originsec.cloudflare.audit_zone#filter) in order, the worst first, and counts them.
 author:
   - The originsec.cloudflare authors (@originsec)
+positional: incomplete, expected, previous
 options:
   _input:
     description:
       - By the name of each zone, its row. One that is empty makes the zone count as unreadable.
     type: dict
     required: true
+  incomplete:
+    description:
+      - What could not be read of the inventory, a sentence each, as of
+        P(originsec.cloudflare.inventory_problems#filter).
+    type: list
+    elements: str
+    default: []
+  expected:
+    description:
+      - How many zones there should be. Blank or V(null) if nobody knows.
+    type: int
+  previous:
+    description:
+      - The audit to compare with, as of P(originsec.cloudflare.audit_previous#filter).
+    type: dict
 seealso:
   - plugin: originsec.cloudflare.audit_zone
     plugin_type: filter
@@ -44,30 +60,60 @@ _value:
       elements: dict
     totals:
       description:
-        - How many there are, as C(zones), C(compliant), C(drift) and C(unreadable).
-        - Of how many the certificate that the edge presents has C(expired), or expires in less than 7, 30 or 90 days
-          (C(expiring_in_7_days) and so on, each of which includes the one before).
+        - How many there are, as C(zones), and by their status C(compliant), C(waived), C(not_managed), C(inactive),
+          C(drift) and C(unreadable).
+        - How many C(certificates) the edge presents, how many of them have C(expired), and how many expire in less than
+          7, 30 or 90 days (C(expiring_in_7_days) and so on, each of which includes the one before).
       type: dict
       sample:
         zones: 12
-        compliant: 9
-        drift: 2
         unreadable: 1
+        drift: 2
+        inactive: 0
+        not_managed: 0
+        waived: 0
+        compliant: 9
+        certificates: 10
         expired: 0
         expiring_in_7_days: 0
         expiring_in_30_days: 1
         expiring_in_90_days: 8
+    incomplete:
+      description: Why this may not be all of the fleet, a sentence each; the number of zones is one reason.
+      type: list
+      elements: str
+      sample: []
+    expected:
+      description: How many zones there should be. V(null) where that was not given.
+      type: int
+      sample: 12
+    compared:
+      description:
+        - What became of the findings since the audit C(since), as C(new) and C(gone) with C(zone) and C(kind), the
+          number C(unchanged), and the zones as C(zones_new) and C(zones_gone). V(null) where nothing was compared.
+      type: dict
+      sample: null
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils._errors import InputError
+from ..module_utils._posture import number
 from ..plugin_utils._audit import Fleet, Row, fleet, unreadable
+from ..plugin_utils._comparison import Previous
 
 
-def audit_fleet(rows: Mapping[str, Row]) -> Fleet:
-    missing = "Ansible could not work on this zone, and said why further up."
-    return fleet(row or unreadable(zone, missing) for zone, row in rows.items())
+def audit_fleet(
+    rows: Mapping[str, Row], incomplete: Sequence[str] = (), expected: Any = None, previous: Previous | None = None
+) -> Fleet:
+    try:
+        zones = None if expected is None or str(expected).strip() == "" else number(expected, "audit_expected_zones", 0)
+    except InputError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return fleet((row or unreadable(zone) for zone, row in rows.items()), incomplete, zones, previous or None)
 
 
 class FilterModule:

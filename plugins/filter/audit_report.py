@@ -14,7 +14,7 @@ description:
     cannot be sorted.
 author:
   - The originsec.cloudflare authors (@originsec)
-positional: format
+positional: format, scope, limited
 options:
   _input:
     description:
@@ -25,8 +25,8 @@ options:
     description:
       - What to make.
       - In V(csv), no cell is a formula for a spreadsheet.
-      - V(txt) is a table for a terminal, with aligned columns, and under it what Cloudflare answered where a zone could
-        not be read, and the totals.
+      - V(txt) is for a terminal, the totals, what is missing, what is new, and a table with aligned columns.
+      - V(prom) is the text format of Prometheus, V(xml) the one of JUnit, with a case for each zone.
     type: str
     required: true
     choices:
@@ -34,16 +34,18 @@ options:
       - json
       - csv
       - txt
+      - prom
+      - xml
   scope:
     description:
-      - What was audited, in words, for V(html) and V(json).
+      - What was audited, in words, for V(html), V(json) and V(xml).
     type: str
     default: ""
-  limit:
+  limited:
     description:
-      - How many zones O(format=txt) shows at most, the worst ones, with ten answers of Cloudflare.
-      - Of the others there is a count. Without it, all are shown.
-    type: int
+      - Whether V(txt) should fit a screen. It then shows the worst zones, and of others how many there are.
+    type: bool
+    default: false
 seealso:
   - plugin: originsec.cloudflare.audit_fleet
     plugin_type: filter
@@ -60,9 +62,9 @@ EXAMPLES = r"""
   vars:
     fleet: "{{ rows | originsec.cloudflare.audit_fleet }}"
 
-- name: Show the ten worst zones
+- name: Show the worst zones
   ansible.builtin.debug:
-    msg: "{{ (fleet | originsec.cloudflare.audit_report('txt', limit=10)).splitlines() }}"
+    msg: "{{ (fleet | originsec.cloudflare.audit_report('txt', limited=true)).splitlines() }}"
   vars:
     fleet: "{{ rows | originsec.cloudflare.audit_fleet }}"
 """
@@ -82,12 +84,12 @@ if TYPE_CHECKING:
     from ..plugin_utils._audit import Fleet
 
 
-def audit_report(fleet: Fleet, format: str, scope: str = "", limit: int | None = None) -> str:
+def audit_report(fleet: Fleet, format: str, scope: str = "", limited: bool = False) -> str:
     # Only here, since Ansible imports every filter in each process that needs one
     from ..plugin_utils._audit_report import report
 
     try:
-        return report(fleet, format, scope, limit, datetime.datetime.now(datetime.timezone.utc))
+        return report(fleet, format, scope, limited, datetime.datetime.now(datetime.timezone.utc))
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

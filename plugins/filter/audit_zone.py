@@ -6,15 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: audit_zone
-short_description: Compare a zone with what is wanted of it
+short_description: Compare a zone with its desired state
 version_added: 1.0.0
 description:
   - Compares what the module M(originsec.cloudflare.origin_tls_info) found in a zone with the variables of the role
     P(originsec.cloudflare.zone_hardening#role).
-  - A failed result makes a row that says why the zone could not be read.
+  - A failed result makes a row that says why the zone could not be read, and a skipped one that of a zone that is not
+    managed.
 author:
   - The originsec.cloudflare authors (@originsec)
-positional: zone, posture
+positional: zone, posture, about
 options:
   _input:
     description:
@@ -29,13 +30,20 @@ options:
     required: true
   posture:
     description:
-      - What is wanted, the variables of the role P(originsec.cloudflare.zone_hardening#role) without the prefix
+      - The desired state, the variables of the role P(originsec.cloudflare.zone_hardening#role) without the prefix
         C(zone_hardening_). What is not there, V(null) or blank is left alone.
       - These count, C(required_ssl_modes), C(ssl_mode), C(auto_origin_tls_kex), C(compliance_modes), C(origin_pqe),
-        C(client_auth_enabled), C(certificate), C(exclusive), C(only), and C(min_days_remaining), below which the
+        C(client_auth_enabled), C(certificate), C(exclusive), C(global_client_auth_enabled), C(hostnames),
+        C(require_enforcement), C(only), C(waivers), C(allow_inactive_zones), and C(min_days_remaining), below which the
         certificate that the edge presents counts as drift.
     type: dict
     required: true
+  about:
+    description:
+      - What is known of the zone besides, as C(account), C(owner), C(status) and C(paused), the latter two as
+        Cloudflare has them and only for results without the subset V(zone).
+    type: dict
+    default: {}
 seealso:
   - plugin: originsec.cloudflare.audit_fleet
     plugin_type: filter
@@ -73,10 +81,24 @@ _value:
       description: The id of the zone.
       type: str
       sample: 023e105f4ecef8ad9ca31a8372d0c353
+    account:
+      description: The account of the zone.
+      type: str
+      sample: Example
+    owner:
+      description: Who is responsible for the zone.
+      type: str
+      sample: web team
     status:
-      description: V(compliant), V(drift) or V(unreadable).
+      description:
+        - V(compliant), V(drift), V(unreadable), V(waived) (it differs only where that is waived), V(not managed)
+          (nothing is desired of it), or V(inactive) (Cloudflare's edge is not in front of it).
       type: str
       sample: drift
+    state:
+      description: V(active), V(paused), V(initializing), V(pending) or V(moved). V(null) where nobody knows.
+      type: str
+      sample: active
     error:
       description: Why the zone could not be read.
       type: str
@@ -114,6 +136,12 @@ _value:
       type: dict
       sample:
         status.example.com: false
+    origins:
+      description:
+        - By the name of each origin, its C(enforcement), C(post_quantum) and C(error), as of
+          M(originsec.cloudflare.origin_tls_info).
+      type: dict
+      sample: {}
     certificate:
       description:
         - The client certificate that the edge presents, as C(subject), C(fingerprint_sha256), C(not_after) and
@@ -122,12 +150,13 @@ _value:
       sample: null
     drift:
       description:
-        - What is not as it is wanted, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the latter two
-          in words.
+        - What differs from the desired state, the worst first, as C(kind), C(aspect), C(found) and C(wanted), the
+          latter two in words.
         - The kinds are V(certificate_expired), V(hostname_off) (a hostname is exempted, and nobody asked for it),
           V(hostname_certificate_expired), V(hostname_certificate_expiring), V(hostnames), V(global_client_auth),
           V(client_auth), V(certificate) (none is active, or another one than the wanted is presented), V(ssl_mode),
-          V(certificate_expiring), V(superseded), V(compliance_modes), V(auto_origin_tls_kex) and V(origin_pqe).
+          V(certificate_expiring), V(superseded), V(compliance_modes), V(auto_origin_tls_kex), V(origin_pqe), and of
+          origins V(origin_open), V(origin_optional), V(origin_unreachable) and V(origin_classical).
       type: list
       elements: dict
       sample:
@@ -139,14 +168,20 @@ _value:
           aspect: certificate
           found: none is active
           wanted: an active one
+    waived:
+      description: What differs and is waived, as in RV(_value.drift), and C(reason) and C(until).
+      type: list
+      elements: dict
+      sample: []
     wanted:
-      description: The posture in words, by the kinds of drift. V(null) where nothing is known of that.
+      description: The desired state in words, by the kinds of drift. V(null) where nothing is known of that.
       type: dict
       sample:
         client_auth: "on"
         certificate_expiring: at least 30 days
 """
 
+import datetime
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -154,12 +189,16 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
 from ..module_utils._posture import Posture
-from ..plugin_utils._audit import Row, audit
+from ..plugin_utils._audit import About, Row, audit
 
 
-def audit_zone(result: Mapping[str, Any], zone: str, posture: Mapping[str, Any]) -> Row:
+def audit_zone(
+    result: Mapping[str, Any], zone: str, posture: Mapping[str, Any], about: Mapping[str, Any] | None = None
+) -> Row:
+    today = datetime.datetime.now(datetime.timezone.utc).date()
     try:
-        return audit(zone, result, Posture.from_options(posture, "zone_hardening_"))
+        known = About.from_variables(about or {}, posture, today)
+        return audit(zone, result, Posture.from_options(posture, "zone_hardening_"), known)
     except InputError as error:
         raise AnsibleFilterError(str(error)) from error
     except KeyError as missing:

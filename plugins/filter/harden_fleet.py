@@ -13,7 +13,7 @@ description:
     C(zone_hardening_report) of each zone.
 author:
   - The originsec.cloudflare authors (@originsec)
-positional: zones, check_mode
+positional: zones, check_mode, incomplete
 options:
   _input:
     description:
@@ -31,6 +31,13 @@ options:
       - Whether nothing was changed, so that this is a plan.
     type: bool
     default: false
+  incomplete:
+    description:
+      - What could not be read of the inventory, a sentence each, as of
+        P(originsec.cloudflare.inventory_problems#filter).
+    type: list
+    elements: str
+    default: []
 seealso:
   - plugin: originsec.cloudflare.harden_report
     plugin_type: filter
@@ -62,18 +69,24 @@ _value:
       sample: false
     totals:
       description:
-        - How many there are, as C(zones), by their status C(failed), C(would_change), C(changed), C(unchanged),
-          C(not_managed) and C(not_begun), and of those that were changed C(not_verified).
+        - How many there are, as C(zones), by their status C(failed), C(not_active), C(would_change), C(changed),
+          C(unchanged), C(not_managed) and C(not_begun), and of those that were changed C(not_verified).
       type: dict
       sample:
         zones: 1
         failed: 0
+        not_active: 0
         would_change: 0
         changed: 1
         unchanged: 0
         not_managed: 0
         not_begun: 0
         not_verified: 0
+    incomplete:
+      description: Why there may be zones that are not in it, a sentence each.
+      type: list
+      elements: str
+      sample: []
     zones:
       description: The zones, those that failed first, then those with changes.
       type: list
@@ -87,8 +100,17 @@ _value:
           description: The id of the zone. V(null) where it is not known.
           type: str
           sample: 023e105f4ecef8ad9ca31a8372d0c353
+        account:
+          description: The account of the zone, C(cloudflare_account_name).
+          type: str
+          sample: Example
+        owner:
+          description: Who is responsible for the zone, C(zone_audit_owner).
+          type: str
+          sample: web team
         status:
-          description: V(failed), V(would change), V(changed), V(unchanged), V(not managed) or V(not begun).
+          description:
+            - V(failed), V(not active), V(would change), V(changed), V(unchanged), V(not managed) or V(not begun).
           type: str
           sample: changed
         changes:
@@ -123,12 +145,17 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ..plugin_utils._harden_report import Fleet, fleet
+from ..plugin_utils._harden import Fleet, fleet
 
 
-def harden_fleet(hostvars: Mapping[str, Mapping[str, Any]], zones: Sequence[str], check_mode: bool = False) -> Fleet:
-    results = {zone: hostvars[zone].get("zone_hardening_report") for zone in zones}
-    return fleet(results, check_mode, datetime.datetime.now(datetime.timezone.utc))
+def harden_fleet(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    zones: Sequence[str],
+    check_mode: bool = False,
+    incomplete: Sequence[str] = (),
+) -> Fleet:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return fleet({zone: hostvars[zone] for zone in zones}, check_mode, incomplete, now)
 
 
 class FilterModule:

@@ -21,9 +21,10 @@ options:
     required: true
   format:
     description:
-      - V(json) for programs, V(md) for a pull request, V(txt) for a terminal.
+      - V(json) for programs, V(csv) for spreadsheets, V(prom) for Prometheus, V(xml) for whatever reads JUnit, V(md)
+        for a pull request, V(html) for a browser, V(txt) for a terminal.
     type: str
-    choices: [json, md, txt]
+    choices: [json, md, txt, html, csv, prom, xml]
     required: true
   limited:
     description:
@@ -54,7 +55,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._harden_report import Fleet, report
+from ..plugin_utils._harden import Fleet
+from ..plugin_utils._harden_report import report
 
 
 def harden_report(fleet: Fleet, format: str, limited: bool = False) -> str:

@@ -139,6 +139,7 @@ from ..module_utils._module import pacing
 from ..module_utils._options import api_options, ascii_name, make_client_without_zone
 from ..module_utils._secrets import Secrets
 from ..plugin_utils._core import InventoryPlugin
+from ..plugin_utils._sources import SUFFIXES, note
 
 try:
     from ansible.template import trust_as_template
@@ -201,7 +202,7 @@ class InventoryModule(InventoryPlugin):
     NAME = "originsec.cloudflare.zones"
 
     def verify_file(self, path: str) -> bool:
-        return bool(super().verify_file(path)) and path.endswith((".cloudflare.yml", ".cloudflare.yaml"))
+        return bool(super().verify_file(path)) and path.endswith(SUFFIXES)
 
     def set_options(
         self, task_keys: Any = None, var_options: Any = None, direct: Mapping[str, Any] | None = None
@@ -226,9 +227,15 @@ class InventoryModule(InventoryPlugin):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        self._missing: list[str] = []  # in sentences
         self._know({})
-        with self._without_secrets():
-            self._parse(path, cache)
+        try:
+            with self._without_secrets():
+                self._parse(path, cache)
+        except AnsibleError as error:
+            note(path, [f"it could not be read: {error}"])
+            raise
+        note(path, self._missing)
 
     def _parse(self, path: str, cache: bool) -> None:
         self.read_options(path)
@@ -261,6 +268,11 @@ class InventoryModule(InventoryPlugin):
     def _warn(self, text: str) -> None:
         self.display.warning(self._secrets.hide_in(text))
 
+    def _miss(self, text: str) -> None:
+        """A warning that zones are missing, which audits tell as well."""
+        self._missing.append(self._secrets.hide_in(text))
+        self._warn(text)
+
     def _zones(self, path: str, cache: bool) -> list[Zone]:
         """From the cache or the API."""
         options = self.get_options()
@@ -268,25 +280,32 @@ class InventoryModule(InventoryPlugin):
         key = f"{self.get_cache_key(path)}_{filters.key(client)}"
         zones: list[Zone] | None = self.cache.get(key) if caching and cache else None
         if zones is None:
-            try:
-                # By id, because a zone that is added meanwhile moves another one to the next page.
-                listed = {
-                    zone["id"]: zone for query in filters.queries() for zone in map(_zone, client.pages("zones", query))
-                }
-            finally:
-                for warning in pacing(client.waited):
-                    self._warn(warning)
-            zones = [zone for zone in listed.values() if filters.let_through(zone)]
-        if caching:
+            zones = self._listed(client, filters)
+        if caching and not self._missing:
             self.cache[key] = zones
         missing = sorted(filters.names - {zone["name"] for zone in zones})
         if missing or not zones:
             named = f" {', '.join(missing)}" if missing else ""
-            self._warn(
+            self._miss(
                 f"No zone{named} that these credentials can see passes the filters. "
                 "Does the token have the permission 'Zone Read', and include the zones?"
             )
         return zones
+
+    def _listed(self, client: Client, filters: Filters) -> list[Zone]:
+        """From the API."""
+        listed: dict[str, Zone] = {}  # by id, because a zone that is added meanwhile moves another one to the next page
+        try:
+            for query in filters.queries():
+                pages = client.pages("zones", query)
+                found = {zone["id"]: zone for zone in map(_zone, pages)}
+                if len(found) < pages.total:
+                    self._miss(f"Cloudflare listed {len(found)} zones, and says that there are {pages.total}.")
+                listed.update(found)
+        finally:
+            for warning in pacing(client.waited):
+                self._warn(warning)
+        return [zone for zone in listed.values() if filters.let_through(zone)]
 
     def _one_of_each_name(self, zones: list[Zone]) -> Iterator[Zone]:
         """All zones, but of those that share a name only the active one, with a warning."""
@@ -299,7 +318,7 @@ class InventoryModule(InventoryPlugin):
                 told = "; ".join(f"{z['id']} ({z['status']}, account {z['account_id']})" for z in chosen)
                 chosen = [zone for zone in chosen if zone["status"] == "active"]
                 outcome = f"The host is {chosen[0]['id']}" if len(chosen) == 1 else "No host is made of any of them"
-                self._warn(
+                (self._warn if len(chosen) == 1 else self._miss)(
                     f"There is more than one zone {name}: {told}. {outcome}. Set account_id or statuses to choose."
                 )
             yield from (zone for zone in chosen if len(chosen) == 1 and zone in namesakes)

@@ -125,20 +125,9 @@ class Client:
         """The result of one call; a subclass of CloudflareError is raised where there is none."""
         return self._envelope(method, path, body=body).get("result")
 
-    def pages(self, path: str, query: Mapping[str, str], per_page: int = 50) -> Iterator[dict[str, Any]]:
-        """Every item of a listing, fetched page by page."""
-        page = 1
-        while True:
-            envelope = self._envelope("GET", path, query={**query, "page": str(page), "per_page": str(per_page)})
-            items = envelope.get("result") or []
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise ResponseError(f"GET {self.base_url}/{path} did not answer with a list of objects.")
-            yield from items
-            info = envelope.get("result_info")
-            total_pages = info.get("total_pages") if isinstance(info, dict) else None
-            if not items or (page >= total_pages if isinstance(total_pages, int) else len(items) < per_page):
-                return
-            page += 1
+    def pages(self, path: str, query: Mapping[str, str], per_page: int = 50) -> Listing:
+        """Every item of a listing, fetched page by page as one goes through it."""
+        return Listing(self, path, query, per_page)
 
     def _envelope(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
@@ -235,6 +224,30 @@ class Client:
         if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
             return f"no answer within {timeout} seconds. Raise timeout if the network is slow."
         return f"{cause}. Is the network, or a proxy (HTTPS_PROXY), in order, and api_base_url right?"
+
+
+class Listing:
+    """The items of all pages. total: how many Cloudflare says there are, as far as it has said; 0 before."""
+
+    def __init__(self, client: Client, path: str, query: Mapping[str, str], per_page: int) -> None:
+        self._client, self._path, self._query, self._per_page = client, path, query, per_page
+        self.total = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        page = 1
+        while True:
+            query = {**self._query, "page": str(page), "per_page": str(self._per_page)}
+            envelope = self._client._envelope("GET", self._path, query=query)
+            items = envelope.get("result") or []
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise ResponseError(f"GET {self._client.base_url}/{self._path} did not answer with a list of objects.")
+            info = envelope.get("result_info")
+            total, pages = map((info if isinstance(info, dict) else {}).get, ("total_count", "total_pages"))
+            self.total = total if isinstance(total, int) else self.total
+            yield from items
+            if not items or (page >= pages if isinstance(pages, int) else len(items) < self._per_page):
+                return
+            page += 1
 
 
 def _unusable_bundle() -> str:

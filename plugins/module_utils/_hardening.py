@@ -577,6 +577,7 @@ class Report:
     origins: dict[str, list[str]] = field(default_factory=dict)
     verified: dict[str, dict[str, Any]] = field(default_factory=dict)
     not_verified: str | None = None
+    inactive: str | None = None
     removed: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -693,6 +694,7 @@ class _Transaction:
         status = "paused" if zone.found["zone"]["paused"] else str(record.get("status"))
         inactive = status == "paused" or status in _INACTIVE
         if inactive and refuse_inactive and not self._wanted.allow_inactive_zones:
+            self._report.inactive = status
             raise UnsafeError(
                 f"The zone {zone.name} is {status}: Cloudflare's edge is not in front of it, so nothing that is set "
                 "has effect, and nothing can be verified. Nothing was changed. Set allow_inactive_zones to harden it "
@@ -1018,7 +1020,7 @@ class _Transaction:
         report = self._report
         cause = _cause(error)
         failed_step = next((step["what"] for step in reversed(report.steps) if step["outcome"] == "failed"), None)
-        told = [f"{failed_step} failed: {cause}" if failed_step else cause]
+        told = [cause, *([f"That was the step '{failed_step}'."] if failed_step else [])]
         if self._cleaning:
             told.append(
                 "Superseded certificates are being removed already, so everything stays as it is now: run again to "
@@ -1045,7 +1047,7 @@ class _Transaction:
             self._undo()
             if report.undone:
                 told.append(f"Put back: {self._listed(report.undone)}.")
-            told += [*self._left_to_do(), *self._pull_again(before)]
+            told += [*self._pull_again(before), *self._left_to_do()]
         if report.removed:
             told.append(f"Certificates that were removed, and are not put back: {', '.join(report.removed)}.")
         raise HardeningError(" ".join(told)) from error

@@ -58,7 +58,8 @@ class Answer:
 
     asked: whether the server asked for a client certificate, None where this Python cannot tell. refused: whether it
     refused the client for want of one. status: of HTTP, 0 where there was none. error: why there was no answer, in
-    words, empty where there was one. late: whether that is because of the time.
+    words, empty where there was one. late: whether that is because of the time. silent: whether the server closed the
+    connection without a word, which counts as a refusal where it asks, and is what ``return 444`` of nginx does anyway.
     """
 
     asked: bool | None = None
@@ -66,6 +67,7 @@ class Answer:
     status: int = 0
     error: str = ""
     late: bool = False
+    silent: bool = False
 
     @property
     def alive(self) -> bool:
@@ -155,7 +157,8 @@ def _over_http(stream: socket.socket, question: Question, asked: bool | None) ->
     status = int(found[1]) if found else 0
     refused = status in (495, 496) or (status == 400 and bool(_CERTIFICATE_TEXT.search(answer)))
     if not answer:
-        return Answer(asked, refused=True) if asked else Answer(asked, error="closed the connection without an answer")
+        closed = "closed the connection without an answer"
+        return Answer(asked, refused=bool(asked), error="" if asked else closed, silent=True)
     return Answer(asked, refused, status)
 
 

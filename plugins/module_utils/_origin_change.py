@@ -122,8 +122,10 @@ class Change:
         before = {target: self._ask_twice(target.question) for target in targets}
         marker = os.path.join(os.path.dirname(server.authorities), f".{NAME}.pending")
         pending = self.system.read(marker) is not None
-        stale = [target for target in targets if _unmet(target, before[target], wanted.mode, before[target])]
-        report["changed"] = bool(files or pending or any(target.covered for target in stale))
+        # What never answers is none of the role's doing, and a reload at each run would not change it
+        answering = [target for target in targets if target.covered and before[target].alive]
+        stale = any(_unmet(target, before[target], wanted.mode, before[target]) for target in answering)
+        report["changed"] = bool(files or pending or stale or self._dead(targets, before))
         report["files"] = [one.path for one in files]
         after = before
         if report["changed"]:
@@ -179,12 +181,17 @@ class Change:
         tested = self.server.test()
         if tested.status:
             raise OriginError(f"Nothing was changed: {title} does not take its configuration as it is. {tested.told}")
-        silent = [f"{target.question}: {before[target].error}" for target in targets if not before[target].alive]
-        if (targets and len(silent) == len(targets)) or (silent and self.wanted.check.server_names):
+        dead = self._dead(targets, before)
+        if dead:
             raise OriginError(
-                f"Nothing was changed: {title} runs, but does not answer already. {'; '.join(silent[:3])}. "
+                f"Nothing was changed: {title} runs, but does not answer already. {'; '.join(dead[:3])}. "
                 "Where it has to be reached in another way, set origin_client_auth_check."
             )
+
+    def _dead(self, targets: Sequence[Target], before: Mapping[Target, Answer]) -> list[str]:
+        """Those that have to answer and do not, in words: one that was asked for by name, or all there are."""
+        dead = [f"{target.question}: {before[target].error}" for target in targets if not before[target].alive]
+        return dead if len(dead) == len(targets) or self.wanted.check.server_names else []
 
     def _transact(
         self,
@@ -276,11 +283,15 @@ class Change:
     ) -> str:
         """What became of it, in words; never raises. The marker stays where the server may not run what is on disk."""
         title = self.server.title
-        try:
-            for one in reversed(files):
-                self.system.write(one.path, one.before)
-        except OSError as error:
-            return f"{error.filename or 'A file'} could not be put back ({error.strerror}): do it by hand."
+        stuck = []
+        for one in reversed(files):
+            try:
+                if self.system.read(one.path) != one.before:
+                    self.system.write(one.path, one.before)
+            except OSError as error:  # the others are put back nevertheless
+                stuck.append(f"{one.path} could not be put back ({error.strerror}): do it by hand.")
+        if stuck:
+            return " ".join(stuck)
         try:
             if self._masters():
                 self._reload()
@@ -362,7 +373,9 @@ def _serving(sites: Sequence[Site], name: str) -> list[Site]:
 def _unmet(target: Target, answer: Answer, mode: str | None, before: Answer) -> str:
     """What is not as it has to be, in words, or nothing; mode: None for as before."""
     what = ""
-    if not answer.alive:
+    # A virtual host that answers nobody does not begin to, when it stops refusing
+    as_silent = answer.silent and before.refused
+    if not answer.alive and not as_silent:
         what = answer.error
     elif not target.covered or mode is None:
         if answer.refused and not before.refused:
@@ -372,7 +385,7 @@ def _unmet(target: Target, answer: Answer, mode: str | None, before: Answer) -> 
             what = "it still asks for a client certificate"
     elif answer.asked is False:
         what = "it does not ask for a client certificate"
-    elif mode == ASK and answer.refused:
+    elif mode == ASK and answer.refused and not as_silent:
         what = "it refuses who presents no client certificate"
     elif mode == REQUIRE and not answer.refused:
         what = "it still answers who presents no client certificate"

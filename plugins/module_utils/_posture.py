@@ -56,8 +56,12 @@ KINDS = {
     "hostname_off": "hostnames",
     "hostname_certificate_expired": "hostnames",
     "hostname_certificate_expiring": "hostnames",
+    "origin_open": "origins",
+    "origin_optional": "origins",
+    "origin_unreachable": "origins",
+    "origin_classical": "origins",
 }
-"""By the kind of a difference: the aspect that differs."""
+"""By the kind of a difference: the aspect that differs; origins are only looked at, and none of ASPECTS."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,7 @@ class Posture:
     global_client_auth_enabled: bool | None = None
     hostnames: tuple[HostnamePosture, ...] = ()
     min_days_remaining: int = 0
+    require_enforcement: bool = False
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], prefix: str = "") -> Posture:
@@ -190,6 +195,7 @@ class Posture:
             ),
             hostnames=_hostnames(options.get("hostnames"), name("hostnames")),
             min_days_remaining=number(options.get("min_days_remaining"), name("min_days_remaining"), 0),
+            require_enforcement=bool(truth(options.get("require_enforcement"), name("require_enforcement"))),
         )
         only = _chosen(options.get("only"), tuple(ASPECTS), name("only"))
         if only and "superseded" in only and "certificate" not in only:
@@ -290,6 +296,20 @@ class Posture:
                 kind = "hostname_certificate_expired" if expired else "hostname_certificate_expiring"
                 names = listed(a["hostname"] for a in hostnames["associations"] if a["certificate_id"] == one["id"])
                 yield _difference(kind, f"{names}: {days_in_words(days)}", self.days_in_words())
+
+    def origins(self, probed: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
+        """Where origins differ. probed: what origin_tls_info says of each."""
+        asked = "a client certificate is required" if self.require_enforcement else "a client certificate is asked for"
+        for one in probed:
+            name, enforcement = one["origin"], one["enforcement"]
+            if enforcement == "unreachable":
+                yield _difference("origin_unreachable", str(one["error"] or name), "reachable")
+            elif enforcement == "open" and (self.client_auth_enabled or self.require_enforcement):
+                yield _difference("origin_open", f"{name} is open", asked)
+            elif enforcement == "optional" and self.require_enforcement:
+                yield _difference("origin_optional", f"{name} asks and does not require", asked)
+            if "pqh" in (self.compliance_modes or ()) and one["post_quantum"] is False and enforcement != "unreachable":
+                yield _difference("origin_classical", f"{name} speaks no X25519MLKEM768", "X25519MLKEM768")
 
     def _certificate_drift(self, client_auth: Mapping[str, Any]) -> Iterator[Difference]:
         wanted = self.in_words().get("certificate", "an active one")

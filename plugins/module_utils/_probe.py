@@ -289,18 +289,25 @@ def _result(target: Target, seen: _Seen, notes: Sequence[str], **found: bool | N
     }
 
 
+ENFORCEMENTS = ("enforcing", "optional", "open", "unreachable")
+
+
+def enforcement(probed: Mapping[str, Any]) -> str:
+    """Of ENFORCEMENTS: what an origin makes of those who present no certificate. probed: what ``probe`` returned."""
+    if not probed["reachable"]:
+        return "unreachable"
+    if probed["client_certificate_required"]:
+        return "enforcing"
+    return "optional" if probed["client_certificate_requested"] else "open"
+
+
 def origins_by_enforcement(probed: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The names of origins, by what they make of those who present no certificate, and which took the one presented.
+    """The names of origins, by their enforcement, and which took the certificate that was presented.
 
     probed: what ``probe`` returned, by the name of the origin.
     """
-    asking = {name for name, one in probed.items() if one["client_certificate_requested"]}
-    requiring = {name for name, one in probed.items() if one["client_certificate_required"]}
     return {
-        "enforcing": [name for name in probed if name in requiring],
-        "optional": [name for name, one in probed.items() if one["reachable"] and name in asking - requiring],
-        "open": [name for name, one in probed.items() if one["reachable"] and name not in asking | requiring],
-        "unreachable": [name for name, one in probed.items() if not one["reachable"]],
+        **{which: [name for name, one in probed.items() if enforcement(one) == which] for which in ENFORCEMENTS},
         "accepting": [name for name, one in probed.items() if one["client_certificate_accepted"]],
     }
 

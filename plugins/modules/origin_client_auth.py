@@ -408,6 +408,7 @@ put_back:
   sample: false
 """
 
+import shlex
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -464,14 +465,20 @@ def find_server(system: System, kind: str | None) -> Server:
 
 
 def wanted(params: Mapping[str, Any]) -> Wanted:
-    """Raises OriginError for authorities that OpenSSL cannot read here."""
+    """Raises OriginError for options that cannot be, and for authorities that OpenSSL cannot read here."""
     authorities = tuple(params["ca"] or ())
     if params["mode"] != "off":
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="".join(authorities))
         except (ssl.SSLError, ValueError) as error:
             raise OriginError(f"ca cannot be read on the origin by {ssl.OPENSSL_VERSION}: {error}.") from None
+    try:
+        shlex.split(params["reload_command"] or "")
+    except ValueError as error:
+        raise OriginError(f"reload_command cannot be divided into words: {error}. Nothing was changed.") from None
     check = {name: value for name, value in (params["check"] or {}).items() if value not in (None, "")}
+    if not 0 < check.get("port", 1) < 65536:
+        raise OriginError(f"check: port must be from 1 to 65535, not {check['port']}. Nothing was changed.")
     if "server_names" in check:
         check["server_names"] = tuple(check["server_names"])
     return Wanted(

@@ -353,6 +353,12 @@ not_verified:
   returned: as RV(zone_id)
   type: str
   sample: there is no URL to verify (verify_urls)
+inactive:
+  description:
+    - V(paused), V(initializing), V(pending) or V(moved), where the zone was refused for that. V(null) in other cases.
+  returned: as RV(zone_id)
+  type: str
+  sample: null
 removed:
   description: The ids of the superseded certificates that were removed, or in check mode would be.
   returned: as RV(zone_id)

@@ -41,8 +41,17 @@ options:
       - zone
     default:
       - all
+  origins:
+    description:
+      - The origins of the zone, as hosts with a port where it is not 443, such as V(origin.example.com:8443). Each is
+        tried as with M(originsec.cloudflare.origin_tls_probe), with the name of the zone and no client certificate.
+      - Costs one request, for the name of the zone, and none with the subset V(zone).
+    type: list
+    elements: str
+    default: []
 requirements:
   - cryptography >= 42, for the subsets V(client_auth) and V(hostnames)
+  - pyOpenSSL >= 26, for O(origins)
 notes:
   - The token needs the permission C(Zone Settings Read), C(SSL and Certificates Read) for the subsets V(client_auth)
     and V(hostnames), and C(Zone Read) for V(zone).
@@ -264,13 +273,43 @@ origin_tls:
           returned: always
           type: bool
           sample: false
+origins:
+  description: What the origins of O(origins) make of the edge's handshake.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    origin:
+      description: The origin, with its port.
+      returned: always
+      type: str
+      sample: origin.example.com:443
+    enforcement:
+      description:
+        - V(enforcing) where the origin requires a client certificate, V(optional) where it asks for one, V(open) where
+          it does not, V(unreachable) where nobody can tell.
+      returned: always
+      type: str
+      sample: enforcing
+    post_quantum:
+      description: Whether the origin agrees on X25519MLKEM768. V(null) if that could not be found out.
+      returned: always
+      type: bool
+      sample: true
+    error:
+      description: What went wrong. V(null) if nothing did.
+      returned: always
+      type: str
+      sample: null
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ..module_utils._client import Client
 from ..module_utils._module import CloudflareModule, Params, Result
 from ..module_utils._options import find_zone, read_zone
+from ..module_utils._posture import texts
 from ..module_utils._setting import AUTO_ORIGIN_TLS_KEX, COMPLIANCE_MODES, GLOBAL_CLIENT_AUTH, ORIGIN_PQE, SSL_MODE
 
 _SETTINGS = {
@@ -292,10 +331,15 @@ def run(params: Params, client: Client, check_mode: bool) -> Result:
         from ..module_utils._hostname_calls import HostnameCalls
 
         require_cryptography()
+    named, targets = texts(params["origins"], "origins") or (), []
+    if named:
+        from ..module_utils._probe import Target, enforcement, probe  # only here, since it brings pyOpenSSL with it
+
+        targets = [Target.from_text(one, "origins", None, "") for one in named]
     zone_id = find_zone(client, params)
     origin_tls: dict[str, Any] = {}
+    record = read_zone(client, zone_id) if named or "zone" in wanted else {}
     if "zone" in wanted:
-        record = read_zone(client, zone_id)
         origin_tls["zone"] = {name: record.get(name) for name in ("name", "status", "paused")}
     for name, (key, setting) in _SETTINGS.items():
         if name in wanted:
@@ -306,7 +350,12 @@ def run(params: Params, client: Client, check_mode: bool) -> Result:
         origin_tls["global_client_auth"] = GLOBAL_CLIENT_AUTH.read(client, zone_id)["value"] == "on"
     if "hostnames" in wanted:
         origin_tls["hostnames"] = HostnameCalls(client, zone_id).overview()
-    return Result(zone_id, facts={"origin_tls": origin_tls})
+    origins = []
+    for target in targets:
+        probed = probe(replace(target, server_name=str(record.get("name") or target.host)))
+        told = {name: probed[name] for name in ("post_quantum", "error")}
+        origins.append({"origin": str(target), "enforcement": enforcement(probed), **told})
+    return Result(zone_id, facts={"origin_tls": origin_tls, "origins": origins})
 
 
 MODULE = CloudflareModule(
@@ -316,7 +365,8 @@ MODULE = CloudflareModule(
             "elements": "str",
             "choices": ["all", *_SETTINGS, *_OTHERS],
             "default": ["all"],
-        }
+        },
+        "origins": {"type": "list", "elements": "str", "default": []},
     },
     run,
 )

@@ -4,108 +4,141 @@
 
 # This plugin utility is private to the collection: it may change at any time.
 
-"""An audit as people get it: a page for a browser, JSON, CSV, and text for a terminal."""
+"""An audit as people and programs get it: text for a terminal, JSON, CSV, metrics for Prometheus, and JUnit's XML."""
 
 from __future__ import annotations
 
-import base64
-import csv
 import datetime
-import hashlib
-import io
 import json
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from ._audit import STATUSES, Fleet, Row, days_of, kinds_of, levels
+from ._formats import Case, Family, grouped, junit, metrics, names, table
 
-from ..module_utils._client import VERSION
-from ..module_utils._posture import days_in_words
-from ._audit import KINDS, Fleet, Row, days_of, kinds_of
+FORMATS = ("html", "json", "csv", "txt", "prom", "xml")
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _COLUMNS = ("ZONE", "SSL MODE", "KEY EXCHANGE", "COMPLIANCE", "AOP", "CERTIFICATE", "DAYS", "DRIFT")
 _DAYS_COLUMN = _COLUMNS.index("DAYS")
-_MOST_ERRORS = 10
-_WEEKS = 52
+_FEW = 12
+"""So many zones are all in the table of a terminal; of more, those with drift, and no more of these."""
+_MOST_LINES = 3
+"""Of any other section on a terminal."""
 
 
-def report(fleet: Fleet, format_: str, scope: str, limit: int | None, now: datetime.datetime) -> str:
-    """The whole text of a file. scope: what was audited, in words. limit: of the zones in txt. now: in UTC.
+def report(fleet: Fleet, format_: str, scope: str, limited: bool, now: datetime.datetime) -> str:
+    """The whole text of a file. scope: what was audited, in words. limited: as it fits a screen, in txt. now: in UTC.
 
     Raises ValueError for a format that there is not.
     """
     if format_ == "html":
-        return _html(fleet, scope, now)
+        from ._audit_page import html  # only here, since a terminal needs no templates
+
+        return html(fleet, scope, now)
+    generated = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     if format_ == "json":
-        generated = now.strftime("%Y-%m-%dT%H:%M:%SZ")
         return json.dumps({"generated": generated, "scope": scope, **fleet}, indent=2, ensure_ascii=False) + "\n"
     if format_ == "csv":
-        return _csv(fleet)
+        return table(_CSV, [*map(_flat(fleet), fleet["zones"]), *_no_rows(fleet)])
     if format_ == "txt":
-        return "\n".join(_table(fleet, limit)) + "\n"
-    raise ValueError(f"The format must be html, json, csv or txt, not '{format_}'.")
+        return "\n".join(_text(fleet, limited)) + "\n"
+    if format_ == "prom":
+        return metrics(_families(fleet, now))
+    if format_ == "xml":
+        return junit("Origin TLS audit", generated, {"scope": scope, **_properties(fleet)}, list(_cases(fleet)))
+    raise ValueError(f"The format must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not '{format_}'.")
 
 
 # ------------------------------------------------------------------------------------------------- for a terminal
 
 
-def _table(fleet: Fleet, limit: int | None) -> list[str]:
-    """Aligned columns, the worst zones first, and what they come to in the last line. With a limit, few errors, too."""
-    rows = fleet["zones"][:limit]
-    cells = [list(_COLUMNS), *([_plain(cell) for cell in _cells(row)] for row in rows)]
-    widths = [max(map(_width, column)) for column in zip(*cells)]
-    lines = ["  ".join(map(_padded, line, widths, range(len(line)))).rstrip() for line in cells]
-    left = fleet["zones"][len(rows) :]
-    if left:
-        lines.append(f"and {len(left)} more: {_counted(left)}")
-    errors = [row for row in fleet["zones"] if row["error"]]
-    lines += ["", *(f"{row['zone']} could not be read: {row['error']}" for row in errors[: limit and _MOST_ERRORS])]
+def _text(fleet: Fleet, limited: bool) -> Iterator[str]:
+    """Totals, what is missing, what is new, what could not be read and why, and a table, the worst zones first."""
+    rows = fleet["zones"]
+    yield totals_in_words(fleet)
+    yield _certificates_in_words(fleet)
+    yield from (f"Incomplete: {one}" for one in fleet["incomplete"])
+    yield from _since(fleet, limited)
+    most = _MOST_LINES if limited else None
+    unreadable = [(row["zone"], str(row["error"])) for row in rows if row["status"] == "unreadable"]
+    yield from grouped("Could not be read:", unreadable, most)
+    tabled = [row for row in rows if row["status"] != "unreadable" and row["ssl_mode"] is not None]
+    if limited and len(rows) > _FEW:
+        tabled = [row for row in tabled if row["drift"]]
+    shown = tabled[:_FEW] if limited else tabled
+    if shown:
+        yield from (
+            "",
+            *_table(shown),
+            *([f"and {rest} more with drift"] if (rest := len(tabled) - len(shown)) else []),
+            "",
+        )
+    waived = [(row["zone"], _waived_in_words(row)) for row in rows if row["waived"]]
+    yield from grouped("Waived:", waived, most)
+    inactive = [(row["zone"], str(row["state"])) for row in rows if row["status"] == "inactive"]
+    yield from grouped("Not active, so that nothing that is set has effect:", inactive, most)
+    unmanaged = [row["zone"] for row in rows if row["status"] == "not managed"]
+    if unmanaged:
+        yield f"Not managed: {names(unmanaged, limited)}"
+
+
+def totals_in_words(fleet: Fleet) -> str:
+    totals = fleet["totals"]
+    counted = [
+        f"{number} {words}" for status, words in STATUSES.items() if (number := totals[status.replace(" ", "_")])
+    ]
+    return f"{totals['zones']} {'zone' if totals['zones'] == 1 else 'zones'}: {', '.join(counted)}"
+
+
+def _certificates_in_words(fleet: Fleet) -> str:
     totals = fleet["totals"]
     soon = [f"{number} within {days} days" for days in (7, 30, 90) if (number := totals[f"expiring_in_{days}_days"])]
-    lines.append(f"Certificates: {totals['expired']} expired, {', '.join(soon) or 'none within 90 days'}")
-    lines.append(f"{totals['zones']} {'zone' if totals['zones'] == 1 else 'zones'}: {_counted(fleet['zones'])}")
-    return lines
+    number = totals["certificates"]
+    counted = f"{number} client {'certificate' if number == 1 else 'certificates'}"
+    cumulative = " (each includes the ones before)" if len(soon) > 1 else ""
+    return f"{counted}: {totals['expired']} expired, {', '.join(soon) or 'none within 90 days'}{cumulative}"
 
 
-def _counted(rows: list[Row]) -> str:
-    statuses = [row["status"] for row in rows]
-    return (
-        f"{statuses.count('compliant')} compliant, {statuses.count('drift')} with drift, "
-        f"{statuses.count('unreadable')} unreadable"
-    )
+def _since(fleet: Fleet, limited: bool) -> Iterator[str]:
+    compared = fleet["compared"]
+    if not compared:
+        return
+    new, gone, unchanged = compared["new"], compared["gone"], compared["unchanged"]
+    yield f"Since {compared['since']}: {len(new)} new, {len(gone)} gone, {unchanged} unchanged"
+    for title, findings in (("New:", new), ("Gone:", gone)):
+        yield from grouped(title, [(one["zone"], one["kind"]) for one in findings], _MOST_LINES if limited else None)
+    for title, zones in (
+        ("Zones that are new", compared["zones_new"]),
+        ("Zones that are gone", compared["zones_gone"]),
+    ):
+        if zones:
+            yield f"{title}: {names(zones, limited)}"
+
+
+def _waived_in_words(row: Row) -> str:
+    return "; ".join(f"{one['kind']} until {one['until']} ({one['reason']})" for one in row["waived"])
+
+
+def _table(rows: Iterable[Row]) -> list[str]:
+    cells = [list(_COLUMNS), *([_plain(cell) for cell in _cells(row)] for row in rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells)]
+    return ["  ".join(map(_padded, line, widths, range(len(line)))).rstrip() for line in cells]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    drift = ",".join(kinds_of(row)) or "none"
-    if row["status"] == "unreadable":
-        return (row["zone"], *["?"] * (len(_COLUMNS) - 2), drift)
     days = days_of(row)
     return (
         row["zone"],
         str(row["ssl_mode"]),
         "automatic" if row["auto_origin_tls_kex"] else "off",
         ",".join(row["compliance_modes"] or ()) or "none",
-        _levels(row),
+        levels(row),
         _common_name(row["certificate"]["subject"]) if row["certificate"] else "none",
         "-" if days is None else str(days),
-        drift,
+        ",".join(kinds_of(row)) or ("none" if row["status"] == "compliant" else row["status"]),
     )
-
-
-def _levels(row: Row) -> str:
-    """Authenticated Origin Pulls of the zone, and what is beside it: the shared certificate, and hostnames."""
-    told = ["on" if row["client_auth_enabled"] else "off", *(["shared"] if row["global_client_auth"] else [])]
-    hostnames = row["hostnames"] or {}
-    if hostnames:
-        off = sum(not enabled for enabled in hostnames.values())
-        told.append(f"{len(hostnames)} hosts{f' ({off} off)' if off else ''}")
-    return ", ".join(told)
 
 
 def _common_name(subject: str) -> str:
@@ -133,159 +166,105 @@ def _width(text: str) -> int:
 
 # ----------------------------------------------------------------------------------------------- for other programs
 
+_CSV = (
+    *("zone", "zone_id", "account", "owner", "status", "state", "drift", "drift_new", "drift_gone", "waived"),
+    *("ssl_mode", "auto_origin_tls_kex", "compliance_modes", "origin_pqe"),
+    *("client_auth_enabled", "global_client_auth", "hostnames_on", "hostnames_off"),
+    *("origins_enforcing", "origins_optional", "origins_open", "origins_unreachable", "origins_post_quantum"),
+    *("subject", "fingerprint_sha256", "not_after", "days_remaining", "error"),
+)
 
-def _csv(fleet: Fleet) -> str:
-    text = io.StringIO()
-    columns = (
-        *("zone", "zone_id", "status", "drift", "ssl_mode", "auto_origin_tls_kex", "compliance_modes", "origin_pqe"),
-        *("client_auth_enabled", "global_client_auth", "hostnames_on", "hostnames_off"),
-        *("subject", "fingerprint_sha256", "not_after", "days_remaining", "error"),
-    )
-    writer = csv.DictWriter(text, columns, extrasaction="ignore")
-    writer.writeheader()
-    for row in fleet["zones"]:
-        flat = {
+
+def _flat(fleet: Fleet) -> Callable[[Row], dict[str, Any]]:
+    compared = fleet["compared"]
+    changes = {which: compared[which] for which in ("new", "gone")} if compared else {}
+
+    def flat(row: Row) -> dict[str, Any]:
+        hostnames, origins = row["hostnames"] or {}, row["origins"]
+        return {
             **row,
             **(row["certificate"] or {}),
             "drift": " ".join(kinds_of(row)),
+            **{
+                f"drift_{which}": " ".join(one["kind"] for one in findings if one["zone"] == row["zone"])
+                for which, findings in changes.items()
+            },
+            "waived": _waived_in_words(row),
             "compliance_modes": " ".join(row["compliance_modes"] or ()),
-            "hostnames_on": " ".join(name for name, enabled in (row["hostnames"] or {}).items() if enabled),
-            "hostnames_off": " ".join(name for name, enabled in (row["hostnames"] or {}).items() if not enabled),
+            "hostnames_on": " ".join(name for name, enabled in hostnames.items() if enabled),
+            "hostnames_off": " ".join(name for name, enabled in hostnames.items() if not enabled),
+            **{
+                f"origins_{which}": " ".join(name for name, one in origins.items() if one["enforcement"] == which)
+                for which in ("enforcing", "optional", "open", "unreachable")
+            },
+            "origins_post_quantum": " ".join(name for name, one in origins.items() if one["post_quantum"]),
         }
-        writer.writerow({name: _inert(value) for name, value in flat.items() if name in columns})
-    return text.getvalue()
+
+    return flat
 
 
-def _inert(value: Any) -> Any:
-    """What no spreadsheet takes for a formula. Numbers stay numbers, also below zero."""
-    if isinstance(value, str) and value.lstrip()[:1] in tuple("=+-@|%\uff1d\uff0b\uff0d\uff20"):
-        return f"'{value}"
-    return value
+def _no_rows(fleet: Fleet) -> Iterator[dict[str, Any]]:
+    """What is not in the audit, as lines of CSV: sources that were not read, and zones that are gone."""
+    yield from ({"status": "incomplete", "error": one} for one in fleet["incomplete"])
+    yield from ({"zone": zone, "status": "gone"} for zone in (fleet["compared"] or {"zones_gone": []})["zones_gone"])
 
 
-# -------------------------------------------------------------------------------------------------- for a browser
-
-
-def _html(fleet: Fleet, scope: str, now: datetime.datetime) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(urgency=urgency, days_in_words=days_in_words, levels=_levels)
-    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("audit.css", "audit.js"))
-    todo = [
-        {"kind": kind, "task": one.task, "advice": one.advice, "rows": rows}
-        for kind, one in KINDS.items()
-        if (rows := [(number, row) for number, row in enumerate(fleet["zones"], 1) if kind in kinds_of(row)])
+def _families(fleet: Fleet, now: datetime.datetime) -> Iterator[Family]:
+    totals, compared = fleet["totals"], fleet["compared"]
+    yield "originsec_audit_timestamp_seconds", "When the audit was made.", [({}, int(now.timestamp()))]
+    complete = not fleet["incomplete"]
+    yield "originsec_audit_complete", "Whether every source was read, and all zones are there.", [({}, int(complete))]
+    if fleet["expected"] is not None:
+        yield "originsec_audit_expected_zones", "How many zones there should be.", [({}, fleet["expected"])]
+    by_status = [({"status": status}, totals[status.replace(" ", "_")]) for status in STATUSES]
+    yield "originsec_audit_zones", "How many zones there are, by status.", by_status
+    if compared:
+        changes = {"new": len(compared["new"]), "gone": len(compared["gone"]), "unchanged": compared["unchanged"]}
+        by_change = [({"change": change}, number) for change, number in changes.items()]
+        yield "originsec_audit_findings", "How many findings there are, by what became of them.", by_change
+    zones = [({name: row[name] for name in ("zone", "account", "owner")}, row) for row in fleet["zones"]]
+    statuses = [({**labels, "status": row["status"]}, 1) for labels, row in zones]
+    yield "originsec_zone_status", "The status of each zone.", statuses
+    drift = [({**labels, "kind": kind}, 1) for labels, row in zones for kind in dict.fromkeys(kinds_of(row))]
+    yield "originsec_zone_drift", "Where a zone differs from the desired state, by kind.", drift
+    waived = [
+        ({**labels, "kind": kind}, 1)
+        for labels, row in zones
+        for kind in dict.fromkeys(one["kind"] for one in row["waived"])
     ]
-    soon = sorted((row for row in fleet["zones"] if days_of(row) is not None), key=lambda row: days_of(row) or 0)
-    postures = Counter(tuple(row["wanted"].items()) for row in fleet["zones"] if row["wanted"] is not None)
-    return environment.get_template("audit.html.j2").render(
-        rows=fleet["zones"],
-        totals=fleet["totals"],
-        verdict=_verdict(fleet["totals"]),
-        kinds=KINDS,
-        todo=todo,
-        soon=soon[:5],
-        postures=[(dict(posture), count) for posture, count in postures.most_common(4)],
-        other_postures=max(0, len(postures) - 4),
-        timeline=timeline(fleet["zones"], now.date()),
-        scope=scope,
-        now=now,
-        version=VERSION,
-        style=style,
-        script=script,
-        hash=_content_security_hash,
-    )
+    yield "originsec_zone_waived", "Where a zone may differ for a while, by kind.", waived
+    days = [(labels, left) for labels, row in zones if (left := days_of(row)) is not None]
+    yield "originsec_zone_certificate_days_remaining", "Days left of the certificate that the edge presents.", days
 
 
-def _verdict(totals: dict[str, int]) -> str:
-    zones, drift, unreadable = (totals[name] for name in ("zones", "drift", "unreadable"))
-    if not drift and not unreadable:
-        return "The zone is as wanted." if zones == 1 else f"All {zones:,} zones are as wanted."
-    of_all = f" of {zones:,} {'zone' if zones == 1 else 'zones'}"
-    told = [f"{drift:,}{of_all} {'is' if drift == 1 else 'are'} not as wanted"] if drift else []
-    if unreadable:
-        told.append(f"{unreadable:,}{'' if drift else of_all} could not be read")
-    return f"{', and '.join(told)}."
+def _properties(fleet: Fleet) -> dict[str, object]:
+    compared = fleet["compared"]
+    told: dict[str, object] = {**fleet["totals"]}
+    if compared:
+        told |= {"since": compared["since"], "new": len(compared["new"]), "gone": len(compared["gone"])}
+        told |= {"unchanged": compared["unchanged"], "zones_gone": " ".join(compared["zones_gone"])}
+    return told
 
 
-def _content_security_hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """So many certificates. x, width: in percent of the picture; height: from 0 to 1. when: in words."""
-
-    x: float
-    width: float
-    height: float
-    count: int
-    urgency: str
-    when: str
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A place on the time axis. minor: not named where the picture is narrow."""
-
-    x: float
-    name: str
-    minor: bool = False
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """When the certificates expire, by the week for a year; before and after it, all in one bar each."""
-
-    bars: list[Bar]
-    months: list[Tick]
-    marks: list[Tick]
-    highest: int
-    start: float
-
-
-_LEFT, _RIGHT = 9.0, 92.0  # between these percents is the year
-_GUTTER = 4.0  # is as wide as the bars of what has expired, and of what expires later
-
-
-def timeline(rows: Iterable[Row], today: datetime.date) -> Timeline:
-    weeks: dict[int, list[int]] = {}
-    for days in sorted(left for row in rows if (left := days_of(row)) is not None):
-        weeks.setdefault(min(max(days // 7, -1), _WEEKS), []).append(days)
-    highest = max(map(len, weeks.values()), default=0)
-    bars = []
-    for week, expiring in weeks.items():
-        start = today + datetime.timedelta(weeks=week)
-        when = f"in the week from {start:%Y-%m-%d}"
-        x, width = _place(week * 7), (_RIGHT - _LEFT) / _WEEKS
-        if week < 0:
-            x, width, when = 0.0, _GUTTER, "already"
-        elif week == _WEEKS:
-            x, width, when = 100 - _GUTTER, _GUTTER, f"after {start:%Y-%m-%d}"
-        bars.append(Bar(x, width, len(expiring) / highest, len(expiring), urgency(expiring[0]), when))
-    months = [day for offset in range(20, _WEEKS * 7) if (day := today + datetime.timedelta(offset)).day == 1]
-    return Timeline(
-        bars,
-        [
-            Tick(_place((day - today).days), f"{day:%b %Y}" if day.month == 1 else f"{day:%b}", day.month % 3 != 1)
-            for day in months
-        ],
-        [Tick(_place(limit), f"{limit} d") for limit in (7, 30, 90)],
-        highest,
-        _LEFT,
-    )
-
-
-def _place(day: int) -> float:
-    return _LEFT + (_RIGHT - _LEFT) * day / (_WEEKS * 7)
-
-
-def urgency(days: int | None) -> str:
-    """A word for how soon that is, which the style sheet knows."""
-    limits = {"expired": 0, "d7": 7, "d30": 30, "d90": 90}
-    return next((word for word, limit in limits.items() if days is not None and days < limit), "later")
+def _cases(fleet: Fleet) -> Iterator[Case]:
+    for one in fleet["incomplete"]:
+        yield Case("inventory", "complete", "error", "incomplete", one)
+    new = {(one["zone"], one["kind"]) for one in (fleet["compared"] or {"new": []})["new"]}
+    for row in fleet["zones"]:
+        case = (row["account"] or "zones", row["zone"])
+        lines = [
+            f"{one['kind']}: {one['found']}, wanted {one['wanted']}"
+            f"{' (new)' if (row['zone'], one['kind']) in new else ''}"
+            for one in row["drift"]
+        ]
+        if row["status"] == "unreadable":
+            yield Case(*case, "error", "unreadable", str(row["error"]))
+        elif lines:
+            yield Case(*case, "failure", row["drift"][0]["kind"], ", ".join(kinds_of(row)), "\n".join(lines))
+        elif row["status"] == "compliant":
+            yield Case(*case)
+        else:
+            why = {"inactive": str(row["state"]), "waived": _waived_in_words(row)}
+            yield Case(
+                *case, "skipped", "", f"{STATUSES[row['status']]}: {why.get(row['status'], 'nothing is desired')}"
+            )

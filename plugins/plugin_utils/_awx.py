@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, Union
+from typing import Any, Literal, TypedDict, Union
 
 Object = Mapping[str, Any]
 """An object as AWX's API returns it."""
@@ -78,12 +78,15 @@ class Template(TypedDict):
 class Plan(TypedDict):
     """problems: each a sentence or two for whoever ran the playbook; if there are any, the rest may be incomplete.
 
-    stored: the inputs of the credentials "api" and "certificate". project_id: of the playbooks' project, if it exists.
+    host_variables: those of zones and origins that were given. stored: the inputs of the credentials "api" and
+    "certificate". project_id: of the playbooks' project, if it exists.
     update_project: whether its last update has failed.
     """
 
     problems: list[str]
     zones: list[str]
+    origins: list[str]
+    host_variables: dict[str, dict[str, Any]]
     stored: dict[str, Object]
     project_id: int | None
     update_project: bool
@@ -104,6 +107,11 @@ class Settings(TypedDict):
     zones: Any
     zone_variables: Any
     group_variables: Any
+    origins: Any
+    origin_variables: Any
+    origin_group_variables: Any
+    machine_credential: Any
+    client_certificate_directory: Any
     project: Any
     scm_url: Any
     scm_branch: Any
@@ -157,12 +165,15 @@ class _Planner:
     settings: Settings
     found: Found
     problems: list[str] = field(default_factory=list)
+    host_variables: dict[str, dict[str, Any]] = field(default_factory=dict)
     _stored_api: Object = field(default_factory=dict)
     _stored_certificate: Object = field(default_factory=dict)
 
     def plan(self) -> Plan:
         self._names()
-        zones = self._zones()
+        zones = self._hosts("zones", "zone")
+        origins = self._hosts("origins", "origin")
+        self._lockdown(origins)
         self._organization()
         self._execution_environment()
         self._credential_types()
@@ -173,12 +184,14 @@ class _Planner:
         return {
             "problems": self.problems,
             "zones": zones,
+            "origins": origins,
+            "host_variables": self.host_variables,
             "stored": {"api": self._stored_api, "certificate": self._stored_certificate},
             "project_id": (self._project(self.settings["project"]) or {}).get("id"),
             "update_project": (self._project(self.settings["project"]) or {}).get("status") in _FAILED,
             "job_templates": templates,
             "credential_ids": credential_ids,
-            "creates": self._creates(zones, templates),
+            "creates": self._creates(zones, origins, templates),
         }
 
     def _problem(self, variable: str, text: str) -> None:
@@ -195,25 +208,63 @@ class _Planner:
             if not isinstance(value, str) or not value.strip():
                 self._problem(variable, f"must be text that is not blank, not {value!r}.")
 
-    def _zones(self) -> list[str]:
-        given, variables = self.settings["zones"], self.settings["zone_variables"]
-        zones = re.split(r"[,\n]", given) if isinstance(given, str) else given or []
-        if not isinstance(zones, list) or not all(isinstance(zone, str) for zone in zones):
-            self._problem("zones", f"must be a list of names, or text with commas, not {given!r}.")
-            zones = []
-        zones = list(dict.fromkeys(zone.strip() for zone in zones if zone.strip()))
-        for zone in zones:
-            if re.search(r"\s|/", zone):
-                self._problem("zones", f"'{zone}' is not the name of a zone.")
+    def _hosts(self, setting: Literal["zones", "origins"], noun: Literal["zone", "origin"]) -> list[str]:
+        """The names of the zones, or of the origins; their variables go into host_variables."""
+        given = self.settings[setting]
+        variables = self.settings["zone_variables" if noun == "zone" else "origin_variables"]
+        names = re.split(r"[,\n]", given) if isinstance(given, str) else given or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            self._problem(setting, f"must be a list of names, or text with commas, not {given!r}.")
+            names = []
+        names = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+        for name in names:
+            if re.search(r"\s|/", name):
+                self._problem(setting, f"'{name}' is not the name of {'a zone' if noun == 'zone' else 'a server'}.")
         if not isinstance(variables, Mapping) or not all(isinstance(one, Mapping) for one in variables.values()):
-            self._problem("zone_variables", "must be a dictionary of zones, each with a dictionary of variables.")
+            self._problem(
+                f"{noun}_variables", f"must be a dictionary of {setting}, each with a dictionary of variables."
+            )
             variables = {}
-        for zone in variables:
-            if zone not in zones:
-                self._problem("zone_variables", f"{zone} is not among awx_setup_zones, so nothing would come of it.")
-        if not isinstance(self.settings["group_variables"], (Mapping, type(None))):
-            self._problem("group_variables", "must be a dictionary of variables.")
-        return zones
+        for name, of_host in variables.items():
+            if name not in names:
+                self._problem(
+                    f"{noun}_variables", f"{name} is not among awx_setup_{setting}, so nothing would come of it."
+                )
+            self.host_variables[name] = {**self.host_variables.get(name, {}), **of_host}
+        of_group = self.settings["group_variables" if noun == "zone" else "origin_group_variables"]
+        if not isinstance(of_group, (Mapping, type(None))):
+            prefix = "" if noun == "zone" else "origin_"
+            self._problem(f"{prefix}group_variables", "must be a dictionary of variables.")
+        return names
+
+    def _lockdown(self, origins: Sequence[str]) -> None:
+        """What jobs need that lock origins down."""
+        credential, directory = self.settings["machine_credential"], self.settings["client_certificate_directory"]
+        for variable in ("machine_credential", "client_certificate_directory"):
+            if not isinstance(self.settings[variable], (str, int)):
+                self._problem(variable, f"must be text, not {self.settings[variable]!r}.")
+        elsewhere = self.settings["inventory_source_path"] or any(
+            one["name"] == "origins" for one in self.found["groups"]
+        )
+        if credential and not origins and not elsewhere:
+            self._problem(
+                "origins", "is blank, and the inventory has no group origins: name the servers that are locked down."
+            )
+        if origins and not credential:
+            self._problem(
+                "machine_credential",
+                "is blank: name the machine credential of AWX with which jobs reach awx_setup_origins by ssh.",
+            )
+        if directory and not credential:
+            self._problem(
+                "client_certificate_directory",
+                "its certificate is for jobs that lock origins down: name their awx_setup_machine_credential, too.",
+            )
+        if directory and not str(directory).startswith("/"):
+            self._problem(
+                "client_certificate_directory",
+                f"must be the path that jobs see, which begins with a slash, not {directory}.",
+            )
 
     def _organization(self) -> None:
         if self.found["me"].get("is_superuser"):
@@ -501,7 +552,7 @@ class _Planner:
 
     # ------------------------------------------------------------------------------------------- what is created
 
-    def _creates(self, zones: Sequence[str], templates: Sequence[Template]) -> list[str]:
+    def _creates(self, zones: Sequence[str], origins: Sequence[str], templates: Sequence[Template]) -> list[str]:
         """What AWX does not have yet, in the order in which it would be created."""
         settings, found = self.settings, self.found
 
@@ -524,9 +575,10 @@ class _Planner:
         created += missing("inventory", settings["inventory"], found["inventories"])
         if settings["inventory_source_path"]:
             created += missing("inventory source", settings["inventory_source"], found["inventory_sources"])
-        for zone in zones:
-            created += missing("host", zone, found["hosts"])
-        created += missing("group", settings["group"], found["groups"])
+        for name in dict.fromkeys([*zones, *origins]):
+            created += missing("host", name, found["hosts"])
+        for group in [settings["group"], *(["origins"] if origins else [])]:
+            created += missing("group", group, found["groups"])
         for template in templates:
             created += missing("job template", template["name"], found["job_templates"])
         return created

@@ -4,160 +4,25 @@
 
 # This plugin utility is private to the collection: it may change at any time.
 
-"""What became of the zones of a run of harden, or in check mode would: plan and report of one shape, and a summary.
-
-Nothing here makes a request or writes a file. Rows are plain dictionaries, since they pass through Ansible's variables.
-"""
+"""What became of the zones of a run of harden, as people and programs get it."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from ..module_utils._posture import ASPECTS, certificate_in_words, clean, days_in_words, listed, on
-
-SHAPE = 1
-"""The version of the shape of plan and report."""
-
-STATUSES = ("failed", "would change", "changed", "unchanged", "not managed", "not begun")
+from ..module_utils._posture import ASPECTS, certificate_in_words, days_in_words
+from ._formats import Case, Family, grouped, junit, metrics, names, page, table
+from ._harden import STATUSES, Change, Fleet, Row
 
 _MOST_LINES = 12
-_MOST_NAMES = 4
-"""Of a section of the summary on a terminal, and of the zones in a line."""
-
-Change = TypedDict("Change", {"aspect": str, "from": str, "to": str})
-"""aspect: of ASPECTS. from, to: in words, certificates by fingerprint."""
+"""Of a section of the summary on a terminal."""
 
 
-class Certificate(TypedDict):
-    """The wanted one. days_remaining: None where nobody can tell."""
-
-    subject: str
-    fingerprint_sha256: str | None
-    not_after: str | None
-    days_remaining: int | None
-
-
-class Row(TypedDict):
-    """What became of a zone.
-
-    status: of STATUSES. changes: made and not put back, or in check mode to be made. verified: None where nothing was
-    changed; not_verified: why it was not. error: why it failed.
-    """
-
-    zone: str
-    zone_id: str | None
-    status: str
-    changes: list[Change]
-    certificate: Certificate | None
-    verified: bool | None
-    not_verified: str | None
-    error: str | None
-
-
-class Fleet(TypedDict):
-    """A plan or a report. generated: in UTC. totals: zones, each of STATUSES, and not_verified."""
-
-    version: int
-    generated: str
-    check_mode: bool
-    totals: dict[str, int]
-    zones: list[Row]
-
-
-def fleet(results: Mapping[str, Mapping[str, Any] | None], check_mode: bool, now: datetime.datetime) -> Fleet:
-    """results: by the name of the zone, what the module origin_tls returned; None where it was not run. now: in UTC."""
-    rows = sorted((row(zone, result, check_mode) for zone, result in results.items()), key=_order)
-    statuses = [one["status"] for one in rows]
-    return {
-        "version": SHAPE,
-        "generated": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "check_mode": check_mode,
-        "totals": {
-            "zones": len(rows),
-            **{status.replace(" ", "_"): statuses.count(status) for status in STATUSES},
-            "not_verified": sum(one["verified"] is False for one in rows),
-        },
-        "zones": rows,
-    }
-
-
-def row(zone: str, result: Mapping[str, Any] | None, check_mode: bool) -> Row:
-    result = result or {"never": True}
-    changes = [_change(aspect, result) for aspect in result.get("changes") or ()]
-    failed = bool(result.get("failed") or result.get("unreachable"))
-    if failed:
-        status = "failed"
-    elif "never" in result:
-        status = "not begun"
-    elif result.get("skipped"):
-        status = "not managed"
-    else:
-        status = ("would change" if check_mode else "changed") if changes else "unchanged"
-    not_verified = result.get("not_verified")
-    certificate = result.get("certificate")
-    return {
-        "zone": clean(zone),
-        "zone_id": result.get("zone_id"),
-        "status": status,
-        "changes": changes,
-        "certificate": _certificate(certificate) if certificate else None,
-        "verified": None if check_mode or failed or not changes else not not_verified,
-        "not_verified": clean(not_verified) if not_verified else None,
-        "error": clean(str(result.get("msg") or "No reason was given.")) if failed else None,
-    }
-
-
-def _order(one: Row) -> tuple[int, str]:
-    return STATUSES.index(one["status"]), one["zone"]
-
-
-def _certificate(record: Mapping[str, Any]) -> Certificate:
-    not_after = record.get("not_after")
-    return {
-        "subject": clean(record.get("subject") or "(cannot be parsed)"),
-        "fingerprint_sha256": record.get("fingerprint_sha256"),
-        "not_after": clean(not_after) if not_after else None,
-        "days_remaining": record.get("days_remaining"),
-    }
-
-
-def _change(aspect: str, result: Mapping[str, Any]) -> Change:
-    before, after = result.get("before") or {}, result.get("after") or {}
-    if aspect == "certificate":
-        found, wanted = _presented(before), result.get("certificate")
-        told = (_fingerprint(found), _fingerprint(wanted or _presented(after)))
-    elif aspect == "superseded":
-        removed = set(result.get("removed") or ())
-        gone = [one for one in (before.get("client_auth") or {}).get("certificates") or () if one["id"] in removed]
-        told = (listed(map(_fingerprint, gone)), "removed")
-    elif aspect == "client_auth":
-        was, is_now = ((facts.get("client_auth") or {}).get("enabled") for facts in (before, after))
-        told = (_in_words(was), _in_words(is_now))
-    else:
-        told = (_in_words(before.get(aspect)), _in_words(after.get(aspect)))
-    return {"aspect": aspect, "from": clean(told[0]), "to": clean(told[1])}
-
-
-def _presented(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = (facts.get("client_auth") or {}).get("active_certificate")
-    return found
-
-
-def _fingerprint(certificate: Mapping[str, Any] | None) -> str:
-    return str(certificate["fingerprint_sha256"] or "one that cannot be parsed") if certificate else "none"
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return listed(map(str, value))
-    return str(on(value) if isinstance(value, bool) else "unknown" if value is None else value)
-
-
-# --------------------------------------------------------------------------------------------------------- as text
+FORMATS = ("json", "md", "txt", "html", "csv", "prom", "xml")
 
 
 def report(of: Fleet, format_: str, limited: bool = False) -> str:
@@ -168,7 +33,20 @@ def report(of: Fleet, format_: str, limited: bool = False) -> str:
         return "\n".join(_markdown(of)) + "\n"
     if format_ == "txt":
         return "\n".join(_summary(of, limited)) + "\n"
-    raise ValueError(f"The format must be json, md or txt, not '{format_}'.")
+    if format_ == "csv":
+        incomplete = [{"status": "incomplete", "error": one} for one in of["incomplete"]]
+        return table(_CSV, [*(_flat(one, of["check_mode"]) for one in of["zones"]), *incomplete])
+    if format_ == "prom":
+        return metrics(_families(of))
+    if format_ == "xml":
+        return junit(_title(of), of["generated"], of["totals"], list(_cases(of)))
+    if format_ == "html":
+        return page("harden.html.j2", {}, _page(of))
+    raise ValueError(f"The format must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not '{format_}'.")
+
+
+def _title(of: Fleet) -> str:
+    return f"Origin TLS hardening{', as it would be' if of['check_mode'] else ''}"
 
 
 def _totals(of: Fleet) -> str:
@@ -179,41 +57,26 @@ def _totals(of: Fleet) -> str:
     return f"{totals['zones']} {'zone' if totals['zones'] == 1 else 'zones'}: {', '.join(counted) or 'nothing to do'}"
 
 
+_SECTIONS = {
+    "failed": "Failed:",
+    "not active": "Not active, so not hardened:",
+    "would change": "Would change:",
+    "changed": "Changed:",
+}
+
+
 def _summary(of: Fleet, limited: bool) -> Iterator[str]:
     """Totals, failures with their reasons, changes; what is unchanged is a number. Equal zones share a line."""
     yield _totals(of)
+    yield from (f"Incomplete: {one}" for one in of["incomplete"])
     told: dict[str, list[tuple[str, str]]] = {}
     for one in of["zones"]:
         told.setdefault(one["status"], []).append((one["zone"], one["error"] or _deeds(one, of["check_mode"])))
-    for status, title in (("failed", "Failed:"), ("would change", "Would change:"), ("changed", "Changed:")):
-        yield from _section(title, told.get(status, []), limited)
+    for status, title in _SECTIONS.items():
+        yield from grouped(title, told.get(status, []), _MOST_LINES if limited else None)
     for status, title in (("not begun", "Not begun"), ("not managed", "Not managed")):
         if status in told:
-            yield f"{title}: {_names([zone for zone, _text in told[status]], limited)}"
-
-
-def _section(title: str, told: Sequence[tuple[str, str]], limited: bool) -> Iterator[str]:
-    """A line for each text and the zones that it is true of, those of most zones first."""
-    zones_by_text: dict[str, list[str]] = {}
-    first: dict[str, str] = {}
-    for zone, text in told:
-        key = re.sub(r"\b[0-9a-f]{32}\b", "", text.replace(zone, ""))  # but for the zone, it may be the same
-        first.setdefault(key, text)
-        zones_by_text.setdefault(key, []).append(zone)
-    groups = sorted(zones_by_text.items(), key=lambda group: -len(group[1]))
-    if groups:
-        yield title
-    for key, zones in groups[: _MOST_LINES if limited else None]:
-        yield f"  {_names(zones, limited)}: {first[key]}"
-    rest = sum(len(zones) for _key, zones in groups[_MOST_LINES:])
-    if limited and rest:
-        yield f"  and {rest} more {'zone' if rest == 1 else 'zones'}, which plan and report have"
-
-
-def _names(zones: Sequence[str], limited: bool) -> str:
-    shown = zones if not limited or len(zones) <= _MOST_NAMES + 1 else zones[:_MOST_NAMES]
-    rest = len(zones) - len(shown)
-    return f"{', '.join(shown)}{f' and {rest} more zones' if rest else ''}"
+            yield f"{title}: {names([zone for zone, _text in told[status]], limited)}"
 
 
 def _deeds(one: Row, check_mode: bool) -> str:
@@ -246,10 +109,11 @@ def _markdown(of: Fleet) -> Iterator[str]:
     yield f"### {'Plan' if of['check_mode'] else 'Report'}: {_totals(of)}"
     yield ""
     yield f"{'What would change' if of['check_mode'] else 'What was changed'}, {of['generated']}"
+    yield from (f"\n**Incomplete:** {_inert(one)}" for one in of["incomplete"])
     changes = [(one, change) for one in of["zones"] for change in one["changes"]]
     if changes:
         verified = [] if of["check_mode"] else ["Verified"]
-        yield from _table(
+        yield from _markdown_table(
             ["Zone", "Aspect", "From", "To", *verified],
             (
                 [
@@ -262,9 +126,10 @@ def _markdown(of: Fleet) -> Iterator[str]:
                 for one, change in changes
             ),
         )
-    failed = [one for one in of["zones"] if one["status"] == "failed"]
-    if failed:
-        yield from _table(["Zone", "Failed"], ([one["zone"], str(one["error"])] for one in failed))
+    for status, title in (("failed", "Failed"), ("not active", "Not active, so not hardened")):
+        rows = [[one["zone"], str(one["error"])] for one in of["zones"] if one["status"] == status]
+        if rows:
+            yield from _markdown_table(["Zone", title], rows)
 
 
 def _verified(one: Row) -> str:
@@ -278,7 +143,7 @@ def _short(text: str) -> str:
     return re.sub(r"\b([0-9a-f]{16})[0-9a-f]{48}\b", r"\1", text)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield ""
     yield f"| {' | '.join(heads)} |"
     yield f"|{' --- |' * len(heads)}"
@@ -289,3 +154,72 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 def _inert(text: str) -> str:
     """Text that others chose, as Markdown shows it: no markup, link, mention or end of a cell."""
     return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", text).replace("<", "&lt;").replace("@", "&#64;")
+
+
+# ------------------------------------------------------------------------------------------------ for other programs
+
+_CSV = (
+    *("zone", "zone_id", "account", "owner", "status", "changes", "verified", "not_verified"),
+    *("subject", "fingerprint_sha256", "not_after", "days_remaining", "error"),
+)
+
+
+def _flat(one: Row, check_mode: bool) -> dict[str, Any]:
+    return {**one, **(one["certificate"] or {}), "changes": "; ".join(_done(one, check_mode))}
+
+
+def _done(one: Row, check_mode: bool) -> list[str]:
+    return [_deed(change, one, check_mode) for change in one["changes"]]
+
+
+def _families(of: Fleet) -> Iterator[Family]:
+    totals, mode = of["totals"], {"check_mode": "true" if of["check_mode"] else "false"}
+    made = datetime.datetime.strptime(of["generated"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    yield "originsec_harden_timestamp_seconds", "When the run ended.", [(mode, int(made.timestamp()))]
+    yield "originsec_harden_complete", "Whether every source was read.", [(mode, int(not of["incomplete"]))]
+    by_status = [({**mode, "status": status}, totals[status.replace(" ", "_")]) for status in STATUSES]
+    yield "originsec_harden_zones", "How many zones there are, by what became of them.", by_status
+    unverified = "How many changes were not verified."
+    yield "originsec_harden_not_verified_zones", unverified, [(mode, totals["not_verified"])]
+    zones = [({**mode, **{name: one[name] for name in ("zone", "account", "owner")}}, one) for one in of["zones"]]
+    told = [({**labels, "status": one["status"]}, 1) for labels, one in zones]
+    yield "originsec_harden_zone_status", "What became of each zone.", told
+
+
+def _cases(of: Fleet) -> Iterator[Case]:
+    for text in of["incomplete"]:
+        yield Case("inventory", "complete", "error", "incomplete", text)
+    for one in of["zones"]:
+        case = (one["account"] or "zones", one["zone"])
+        if one["status"] == "failed":
+            yield Case(*case, "failure", "failed", _first_sentence(str(one["error"])), str(one["error"]))
+        elif one["status"] in ("not active", "not managed", "not begun"):
+            yield Case(*case, "skipped", "", one["error"] or one["status"])
+        else:
+            yield Case(*case)
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".") + "."
+
+
+def _page(of: Fleet) -> dict[str, Any]:
+    tones = {
+        "failed": "bad",
+        "not active": "unknown",
+        "would change": "warn",
+        "changed": "good",
+        "not begun": "unknown",
+    }
+    rows = [(number, one, _done(one, of["check_mode"])) for number, one in enumerate(of["zones"], 1)]
+    return {
+        "of": of,
+        "title": _title(of),
+        "verdict": f"{_totals(of)}.",
+        "statuses": [(status, of["totals"][status.replace(" ", "_")]) for status in STATUSES],
+        "choices": [(status, status) for status in STATUSES],
+        "tones": tones,
+        "rows": [one for one in rows if one[1]["status"] != "unchanged"],
+        "folded": [one for one in rows if one[1]["status"] == "unchanged"],
+        "has": {name: any(one[name] for one in of["zones"]) for name in ("account", "owner")},
+    }

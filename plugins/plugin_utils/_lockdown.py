@@ -102,11 +102,14 @@ def plan(
             problems.append(f"{name}: {error}")
     if not problems:
         problems += _unserved(planned, zones, origins, excluded)
+    makes_certificate = any(not one.certificate for one in given.values())
+    if not problems and makes_certificate and to != OFF and settings.get("lockdown_job"):
+        problems += _gone_with_the_job(hostvars[next(iter(planned))])
     return {
         "problems": list(dict.fromkeys(problems)),
         "to": to,
         "remove": remove,
-        "makes_certificate": any(not one.certificate for one in given.values()),
+        "makes_certificate": makes_certificate,
         "origins": planned,
         "excluded": excluded,
     }
@@ -288,3 +291,19 @@ def _unserved(
             f"No origin serves {', '.join(unserved)} (origins: {listed(origins)}{out}): put its origin into the group "
             "origins, and the zone into origin_client_auth_zones of it."
         )
+
+
+def _gone_with_the_job(variables: Mapping[str, Any]) -> Iterator[str]:
+    """Why AWX would lose the certificate that is to be made. variables: of the origin that it is made for."""
+    directory = value_of(variables, "client_certificate_directory")
+    if directory and os.path.isdir(str(directory)):
+        return
+    where = (
+        f"client_certificate_directory is {directory}, which does not exist in the container of the job"
+        if directory
+        else "there is no certificate, and one that is made would be in the container of the job"
+    )
+    yield (
+        f"In AWX, files end with the job: {where}. Fill in the credential of the client certificate, or set "
+        "client_certificate_directory to a directory that AWX exposes to its jobs ('Paths to expose to isolated jobs')."
+    )

@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 
 from ..module_utils._origin_server import ASK, OFF, REQUIRE
 from ..module_utils._posture import ASPECTS, certificate_in_words, clean, days_in_words
-from ._harden_report import Row, row
+from ._harden import Row, row
 from ._lockdown import Plan
 
 SHAPE = 1
@@ -165,9 +165,10 @@ def _zone(
 ) -> Zone:
     first, last = variables.get("lockdown__zone"), variables.get("lockdown__zone_cleaned")
     result = last or first or variables.get("zone_hardening_report")
-    hardened = row(name, result, check_mode)
+    hardened = row(name, {**variables, "zone_hardening_report": result}, check_mode)
     if first and last:
-        hardened["changes"] = [*row(name, first, check_mode)["changes"], *hardened["changes"]]
+        before = row(name, {**variables, "zone_hardening_report": first}, check_mode)
+        hardened["changes"] = [*before["changes"], *hardened["changes"]]
     client_auth = ((result or {}).get("after") or {}).get("client_auth") or {}
     active = client_auth.get("active_certificate") if client_auth.get("enabled") else None
     urls: dict[str, str] = {}

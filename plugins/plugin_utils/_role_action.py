@@ -19,9 +19,11 @@ from ..module_utils._errors import InputError
 from ..module_utils._hardening import INTERRUPTED
 from ..modules.origin_tls import MODULE
 from ._files import environment_file, report_format, report_paths
-from ._harden_report import fleet, report
+from ._harden import fleet
+from ._harden_report import report
 from ._in_process import InProcessAction
 from ._variables import ROLE_PREFIX, unknown_variables
+from ._waivers import OPTION, waivers, without_waived
 
 MARK = "originsec_cloudflare_role"
 """The variable by which a task of the role tells that it is one."""
@@ -34,7 +36,7 @@ KEY_OPENER = "CLOUDFLARE_CLIENT_KEY_PASSPHRASE"
 
 
 class RoleAction(InProcessAction):
-    """In a task of the role, misspelt variables are refused, and messages name variables."""
+    """In a task of the role, misspelt variables are refused, waivers are obeyed, and messages name variables."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if MARK not in (task_vars or {}):
@@ -42,7 +44,10 @@ class RoleAction(InProcessAction):
         problems = unknown_variables(task_vars or {}, [ROLE_PREFIX])
         if problems:
             return {"failed": True, "msg": f"{' '.join(problems)} Nothing was requested."}
-        result = super().run(tmp, task_vars)
+        try:
+            result = super().run(tmp, task_vars)
+        except InputError as error:  # about waivers; the module's own never get here
+            return {"failed": True, "msg": f"{error} Nothing was requested."}
         sources = sources_of(self.arguments) if result.get("failed") or result.get("warnings") else {}
         if result.get("failed") and isinstance(result.get("msg"), str):
             result["msg"] = in_the_users_names(result["msg"], sources)
@@ -53,13 +58,20 @@ class RoleAction(InProcessAction):
             report_interruption(zone, result, self.templated((task_vars or {}).get("harden_report")))
         return result
 
+    def _meant(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        arguments = super()._meant(task_vars)
+        if MARK in task_vars:
+            today = datetime.datetime.now(datetime.timezone.utc).date()
+            arguments.update(without_waived(arguments, waivers(self.templated(task_vars.get(OPTION)), today)))
+        return arguments
+
 
 def report_interruption(zone: str, result: Mapping[str, Any], harden_report: Any) -> None:
     """Write beside each report that was asked for what became of this zone, since the play is over by now.
 
     By the time that everything is put back, ansible-playbook has ended, and whatever a worker says is lost.
     """
-    found = fleet({zone: result}, False, datetime.datetime.now(datetime.timezone.utc))
+    found = fleet({zone: {"zone_hardening_report": result}}, False, [], datetime.datetime.now(datetime.timezone.utc))
     for path in report_paths(harden_report, "harden_report"):
         root, extension = os.path.splitext(path)
         with contextlib.suppress(OSError, ValueError):  # there is nobody to tell

@@ -11,6 +11,7 @@ A misspelt variable would be left out of account silently, and with it a verific
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,11 +20,17 @@ from ..module_utils._errors import InputError
 from ..module_utils._posture import number, truth
 from ..modules.origin_client_auth import SPEC
 from ..modules.origin_tls import MODULE
+from ._audit import fail_kinds
+from ._comparison import previous
 from ._files import environment_file, report_paths, report_problem
+from ._waivers import OPTION as WAIVERS
+from ._waivers import waivers
 
 ROLE_PREFIX = "zone_hardening_"
-ROLE_VARIABLES = frozenset(f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "report", "audit"))
-"""The options of origin_tls, whether to manage a zone at all, and what the role registers."""
+ROLE_VARIABLES = frozenset(
+    f"{ROLE_PREFIX}{name}" for name in (*MODULE.argument_spec, "manage", "waivers", "report", "audit")
+)
+"""The options of origin_tls, whether to manage a zone at all, what may differ, and what the role registers."""
 
 ORIGIN_VARIABLES = frozenset(f"origin_client_auth_{name}" for name in (*SPEC, "zones", "report"))
 """The options of origin_client_auth, which zones an origin serves, and what the role registers."""
@@ -37,20 +44,21 @@ CERTIFICATE_VARIABLES = frozenset(
 )
 """Those of the role client_certificate, and what it sets."""
 
+_HARDEN = ("json", "md", "txt", "html", "csv", "prom", "xml")
 REPORTS: dict[str, tuple[str, ...]] = {
-    "harden_plan": ("json", "md", "txt"),
-    "harden_report": ("json", "md", "txt"),
-    "audit_report": ("html", "json", "csv", "txt"),
+    "harden_plan": _HARDEN,
+    "harden_report": _HARDEN,
+    "audit_report": ("html", "json", "csv", "txt", "prom", "xml"),
     "lockdown_report": ("json", "txt"),
 }
 """The variables that say where to write reports, and the formats of these."""
 
 _BOOLEANS = frozenset({"harden_fail_on_changes", "audit_fail_on_drift", "audit_levels", "lockdown_remove"})
-_NUMBERS = frozenset({"harden_max_fail_percentage"})
+_NUMBERS = frozenset({"harden_max_fail_percentage", "audit_expected_zones"})
 _PLAYBOOK_VARIABLES = frozenset(
     {
         *(*REPORTS, *_BOOLEANS, *_NUMBERS, "harden_hosts", "harden_serial", "harden_strategy"),
-        *("lockdown_to", "lockdown_exclude"),
+        *("audit_fail_on", "audit_previous", "lockdown_to", "lockdown_exclude"),
     }
 )
 _PREFIXES = (ROLE_PREFIX, "harden_", "audit_", "lockdown_")
@@ -125,7 +133,7 @@ def host_problems(by_host: Mapping[str, Iterable[str]], noun: str) -> Iterator[s
 
 
 def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
-    """The first boolean that is none: one that is misspelt for many zones could switch something off for all of them.
+    """The first boolean that is none, or waiver: one that is misspelt could switch something off for many zones.
 
     Other values are judged with each zone, which keeps no other from being worked on.
     """
@@ -135,6 +143,7 @@ def _value_problems(variables: Mapping[str, Any]) -> Iterator[str]:
         manage = f"{ROLE_PREFIX}manage"
         if manage in variables and truth(value_of(variables, manage), manage) is None:
             raise InputError(f"{manage} must be a boolean, true or false, and not blank.")
+        waivers(value_of(variables, WAIVERS), datetime.date.min)
     except InputError as error:
         yield str(error)
 
@@ -155,8 +164,12 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
         try:
             if name in _BOOLEANS:
                 truth(value, name)
-            elif name in _NUMBERS and number(value, name, 0) > 100:
+            elif name in _NUMBERS and number(value, name, 0) > 100 and name.endswith("_percentage"):
                 yield f"{name} must be a percentage, from 0 to 100, not {value!r}."
+            elif name == "audit_fail_on":
+                fail_kinds(value)
+            elif name == "audit_previous" and (paths := report_paths(value, name)):
+                previous(paths[0])
             elif name in REPORTS:
                 paths = report_paths(value, name)
                 problems = filter(None, (report_problem(path, REPORTS[name]) for path in paths))

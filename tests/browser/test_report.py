@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,19 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import Posture
-from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import Row, audit, fleet, unreadable
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _harden, _harden_report
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import (
+    NOTHING_MORE,
+    About,
+    Fleet,
+    Row,
+    audit,
+    fleet,
+    unreadable,
+)
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit_report import report
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._comparison import Previous
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._waivers import Waiver
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit import certificate, result
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit_report import HOSTILE, hostile
 
@@ -32,9 +45,10 @@ WANTED = Posture(
 LONG = "a-rather-long-label-" * 3 + ".example"
 
 
-def row(zone: str, days: int = 200, **changes: Any) -> Row:
+def row(zone: str, days: int = 200, about: About = NOTHING_MORE, origins: Any = (), **changes: Any) -> Row:
     not_after = (NOW + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return audit(zone, result(certificate(days_remaining=days, not_after=not_after), **changes), WANTED)
+    found = result(certificate(days_remaining=days, not_after=not_after), **changes)
+    return audit(zone, {**found, "origins": origins}, WANTED, about)
 
 
 ROWS = (
@@ -45,11 +59,51 @@ ROWS = (
     row("www.example", 61, ssl_mode="flexible", auto_origin_tls_kex=False),
     row("docs.example", 400),
     row(LONG, 100, compliance_modes=["fips", "pqh"]),
-    unreadable("gone.example", f"GET https://api.example/{'f' * 200}: no permission", WANTED),
+    unreadable("gone.example", f"GET https://api.example/{'f' * 200}: no permission"),
     hostile(),
 )
 
+ORIGINS = [
+    {"origin": "origin.example:443", "enforcement": "enforcing", "post_quantum": True, "error": None},
+    {"origin": "192.0.2.10:8443", "enforcement": "open", "post_quantum": False, "error": None},
+]
+WAIVER = Waiver("ssl_mode", "The shop moves to another host in March", datetime.date(2027, 3, 31))
+
+
+def zone_of(number: int) -> Row:
+    """One of many, in accounts with owners, of which a few have something to tell."""
+    about = About(f"Account {number % 3}", ("web team", "shop team")[number % 2])
+    name = f"zone{number}.example"
+    unread: Row = {**unreadable(name, "GET https://api.example/zones: Invalid access token"), "account": "Account 0"}
+    told = {
+        7: row(name, 12, about),
+        8: row(name, 200, about, enabled=False, auto_origin_tls_kex=False),
+        9: row(name, 200, replace(about, waivers=(WAIVER,)), ssl_mode="flexible"),
+        10: row(name, 200, replace(about, state="paused")),
+        11: row(name, 200, about, origins=ORIGINS),
+        12: unread,
+    }
+    return told.get(number) or row(name, 60 + number % 400, about)
+
+
+def whole(zones: int) -> Fleet:
+    """A fleet of which everything is to be told: what is new, what is gone, what was not read."""
+    known: Previous = {
+        "generated": "2026-11-27T03:00:00Z",
+        "zones": {f"zone{number}.example": [] for number in range(zones)},
+    }
+    known["zones"] |= {"zone0.example": ["ssl_mode"], "old.example": ["client_auth"]}
+    sources = [
+        "/srv/zones/second.cloudflare.yml: it could not be read: GET https://api.example/zones: Invalid access token"
+    ]
+    return fleet(map(zone_of, range(zones)), sources if zones > 3 else [], zones, known)
+
+
 Open = Callable[..., Page]
+
+
+def _fleet(rows: Sequence[Row] | Fleet) -> Fleet:
+    return fleet(rows) if isinstance(rows, Sequence) else rows
 
 
 @pytest.fixture
@@ -58,9 +112,11 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     complaints: list[str] = []
     contexts = []
 
-    def open_page(rows: Sequence[Row] = ROWS, width: int = 1280, **options: Any) -> Page:
+    def open_page(rows: Sequence[Row] | Fleet | str = ROWS, width: int = 1280, **options: Any) -> Page:
+        """rows: or a fleet, or the text of a page."""
         path = tmp_path / "report.html"
-        path.write_text(report(fleet(rows), "html", "", None, NOW), encoding="utf-8")
+        of = rows if isinstance(rows, str) else report(_fleet(rows), "html", "", False, NOW)
+        path.write_text(of, encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -101,7 +157,7 @@ def test_it_sorts_by_click_and_keyboard(open_page: Open) -> None:
     names = column(page, 0)
     assert sorted(names) == sorted(before)
     assert names.index("api9.example") < names.index("api10.example") < names.index("blog.example")
-    assert page.get_by_role("status").inner_text() == "Sorted by Zone, ascending"
+    assert page.locator("#sorted").inner_text() == "Sorted by Zone, ascending"
 
     page.get_by_role("button", name="Days").focus()
     page.keyboard.press("Enter")
@@ -113,7 +169,7 @@ def test_it_sorts_by_click_and_keyboard(open_page: Open) -> None:
 
     page.get_by_role("button", name="Status").click()
     statuses = column(page, 1)
-    assert statuses == sorted(statuses, key=["Unreadable", "Drift", "As wanted"].index)
+    assert statuses == sorted(statuses, key=["Unreadable", "Drift", "Compliant"].index)
 
 
 @pytest.mark.parametrize("width", [320, 400, 800, 1152, 1153, 1280, 2000])
@@ -128,6 +184,111 @@ def test_no_part_of_it_is_beside_the_window(open_page: Open, width: int, scripts
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+BESIDE = """() => [...document.querySelectorAll('body *')]
+    .filter(one => one.getClientRects().length && !one.closest('.hidden'))
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.getBoundingClientRect().left < -1)
+    .map(one => one.outerHTML.slice(0, 80))"""
+# A name may be wrapped between its labels, but not within one.
+NAMES = "#zones tbody th bdi, .names bdi, #zones thead button, #zones td b"
+BROKEN = (
+    f"""() => [...document.querySelectorAll('{NAMES}')]"""
+    """.flatMap(one => {
+    const text = one.firstChild.data ?? one.textContent;
+    return [...text.matchAll(/[^.\\s-]+/g)].filter(([label]) => label.length < 20).filter(found => {
+        const walker = document.createTreeWalker(one, NodeFilter.SHOW_TEXT), range = document.createRange();
+        const node = walker.nextNode();
+        range.setStart(node, found.index);
+        range.setEnd(node, found.index + found[0].length);
+        return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+    }).map(([label]) => label);
+})"""
+)
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("zones", [3, 1000])
+def test_fleets(open_page: Open, width: int, zones: int) -> None:
+    """With accounts, owners, origins, waivers, a comparison and a source that was not read."""
+    page = open_page(whole(zones), width=width)
+    assert page.evaluate(BESIDE) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(BROKEN) == []
+    shown = page.locator("#zones tbody tr:visible")
+    if zones == 3:
+        assert shown.count() == 3
+        assert page.locator("#unfold").count() == 0
+        return
+    assert page.get_by_role("heading", name="This is not the whole fleet").is_visible()
+    assert shown.count() == 6, "those that are compliant are folded"
+    narrowest = page.eval_on_selector_all("#zones td ul", "all => Math.min(...all.map(one => one.clientWidth))")
+    assert narrowest > 90, "there is room for what differs"
+    numbers = page.eval_on_selector_all(".timeline .value", "all => all.map(one => one.getBoundingClientRect())")
+    boxes = sorted((box["left"], box["right"]) for box in numbers if box["width"])
+    assert all(right <= left for (_left, right), (left, _right) in itertools.pairwise(boxes)), "no number overprints"
+
+
+def test_search_filter_and_fold(open_page: Open) -> None:
+    page = open_page(whole(1000))
+    shown = page.locator("#zones tbody tr:visible")
+    page.get_by_label("Search").fill("zone99 web")
+    assert column(page, 0)[0]
+    assert page.locator("#matching").inner_text() == "5 of 1000 zones"
+    assert shown.count() == 5
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Show").select_option("waived")
+    assert shown.locator("th").all_inner_texts() == ["zone9.example"]
+    assert "until 2027-03-31: The shop moves to another host in March" in shown.inner_text()
+    page.get_by_label("Show").select_option("")
+    assert shown.count() == 1000
+
+    page = open_page(whole(1000))
+    page.get_by_role("button", name="Show the 994 zones that are compliant").click()
+    assert page.locator("#zones tbody tr:visible").count() == 1000
+    page = open_page(whole(1000), java_script_enabled=False)
+    assert page.locator("#zones tbody tr:visible").count() == 1000
+    assert not page.get_by_label("Search").is_visible()
+
+
+def test_since_the_last_audit(open_page: Open) -> None:
+    page = open_page(whole(30))
+    section = page.locator(
+        "section", has=page.get_by_role("heading", name="Since the audit of 2026-11-27 03:00:00 UTC")
+    )
+    assert section.locator("dd").all_inner_texts() == ["5", "1", "0"]
+    assert "Gone, SSL mode: 1 zone, zone0.example" in section.inner_text()
+    assert "Zones that are gone: 1, old.example" in section.inner_text()
+
+
+def harden_report(zones: int) -> str:
+    """Of a run, as a page."""
+    changed = {"changes": ["auto_origin_tls_kex"], "before": {"auto_origin_tls_kex": False}}
+    results: list[dict[str, Any]] = [
+        {"failed": True, "msg": "https://zone0.example/ answered 520 after the change. " * 6},
+        {"inactive": "paused", "failed": True},
+        {**changed, "after": {"auto_origin_tls_kex": True}, "not_verified": "the response came from the cache"},
+    ]
+    hosts: dict[str, dict[str, Any]] = {
+        f"zone{number}.example": {
+            "zone_hardening_report": results[number] if number < 3 else {"changes": []},
+            "cloudflare_account_name": f"Account {number % 3}",
+        }
+        for number in range(zones)
+    }
+    return _harden_report.report(_harden.fleet(hosts, False, [], NOW), "html")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("zones", [3, 1000])
+def test_the_report_of_harden(open_page: Open, width: int, zones: int) -> None:
+    page = open_page(harden_report(zones), width=width)
+    assert page.evaluate(BESIDE) == []
+    assert page.evaluate(BROKEN) == []
+    assert page.locator("#zones tbody tr:visible").count() == 3
+    assert "enabled automatic key exchange" in page.locator("#zones tbody").first.inner_text()
+    page.get_by_label("Search").fill("zone2.example")
+    assert page.locator("#zones tbody tr:visible").count() == 1
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_no_name_is_broken_that_fits(open_page: Open, width: int) -> None:
     page = open_page(width=width)
@@ -140,7 +301,7 @@ def test_without_scripts_it_has_everything_but_the_sorting(open_page: Open) -> N
     page = open_page(java_script_enabled=False)
     assert page.locator("#zones button").count() == 0
     assert page.locator("#zones tbody tr").count() == len(ROWS)
-    assert page.get_by_text("5 of 9 zones are not as wanted, and 1 could not be read.").is_visible()
+    assert page.get_by_text("5 of 9 zones have drift, and 1 could not be read.").is_visible()
 
 
 def test_hostile_text_is_shown_as_what_it_is(open_page: Open) -> None:
@@ -155,7 +316,7 @@ def test_the_policy_lets_nothing_else_run(browser: Browser, tmp_path: Path) -> N
     path = tmp_path / "report.html"
     injected = "<script>window.pwned = 1</script><img src=x.png onerror='window.pwned = 2'><p style='color: red'>x</p>"
     path.write_text(
-        report(fleet(ROWS), "html", "", None, NOW).replace("<footer>", f"{injected}<footer>"), encoding="utf-8"
+        report(fleet(ROWS), "html", "", False, NOW).replace("<footer>", f"{injected}<footer>"), encoding="utf-8"
     )
     context = browser.new_context()
     page = context.new_page()
@@ -216,12 +377,12 @@ def test_on_paper_every_zone_is_named(open_page: Open) -> None:
 def test_a_thousand_zones(open_page: Open) -> None:
     rows = [row(f"zone{number}.example", number % 500) for number in range(1000)]
     started = time.monotonic()
-    text = report(fleet(rows), "html", "", None, NOW)
+    text = report(fleet(rows), "html", "", False, NOW)
     assert time.monotonic() - started < 5
     assert len(text) < 1_500_000
     page = open_page(rows)
     started = time.monotonic()
-    page.get_by_role("button", name="Zone").click()
+    page.locator("#zones thead").get_by_role("button", name="Zone").click()
     assert column(page, 0)[:3] == ["zone0.example", "zone1.example", "zone2.example"]
     assert time.monotonic() - started < 5
 
@@ -229,5 +390,6 @@ def test_a_thousand_zones(open_page: Open) -> None:
 @pytest.mark.skipif("AUDIT_SCREENSHOTS" not in os.environ, reason="AUDIT_SCREENSHOTS names no directory for pictures")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
 def test_pictures_to_look_at(open_page: Open, width: int, scheme: str) -> None:
-    page = open_page(width=width, color_scheme=scheme)
-    page.screenshot(path=Path(os.environ["AUDIT_SCREENSHOTS"], f"{width}-{scheme}.png"), full_page=True)
+    for name, of in {"9": ROWS, "3": whole(3), "1000": whole(1000), "harden": harden_report(1000)}.items():
+        page = open_page(of, width=width, color_scheme=scheme)
+        page.screenshot(path=Path(os.environ["AUDIT_SCREENSHOTS"], f"{name}-{width}-{scheme}.png"), full_page=True)

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,36 @@ def awx(tmp_path: Path) -> Iterator[Awx]:
         yield awx
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[], bytes]) -> bytes:
+    """What was made under this name, by the first process of pytest-xdist that needs it: a setup takes long."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = shared / f"{name}.made"
+        if not kept.exists():
+            kept.write_bytes(make())
+        return kept.read_bytes()
+
+
 @pytest.fixture(scope="session")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Awx]:
-    """Set up without a credential being filled in; tests do not change it."""
-    with Awx(tmp_path_factory.mktemp("awx"), awx_collection()) as awx:
-        setup = awx.set_up({"awx_setup_zones": NAMES})
-        assert setup.status == 0, setup.output
+def asked_state(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A controller that was set up without a credential being filled in."""
+
+    def make() -> bytes:
+        with Awx(tmp_path_factory.mktemp("asked"), awx_collection()) as awx:
+            setup = awx.set_up({"awx_setup_zones": NAMES})
+            assert setup.status == 0, setup.output
+            return awx.state()
+
+    return once(tmp_path_factory, "asked", make)
+
+
+@pytest.fixture
+def asked(tmp_path: Path, asked_state: bytes) -> Iterator[Awx]:
+    """One like that, of the test's own."""
+    with Awx(tmp_path / "asked", awx_collection()) as awx:
+        awx.restore(asked_state)
         yield awx
 
 
@@ -68,7 +94,7 @@ def credentials(asked: Awx, emulator: Emulator, client_certificate: Issued, encr
 
 @pytest.fixture
 def answers(asked: Awx) -> dict[str, Any]:
-    return asked.answers("Harden zones")
+    return asked.answers(asked.one("job_templates", "Harden zones"))
 
 
 @pytest.fixture

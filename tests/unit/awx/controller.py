@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import subprocess
 import threading
@@ -265,6 +266,13 @@ class Awx:
         """What somebody made by hand."""
         return self.create(kind, fields)
 
+    def state(self) -> bytes:
+        """Everything that it has, for another one to begin with."""
+        return pickle.dumps((self.tables, self.surveys, self.links, self.from_source))
+
+    def restore(self, state: bytes) -> None:
+        self.tables, self.surveys, self.links, self.from_source = pickle.loads(state)
+
     def all(self, kind: str, /, **wanted: Any) -> dict[str, Record]:
         """By name, the objects that have these values."""
         found = [one for one in self.tables[kind].values() if all(one[key] == value for key, value in wanted.items())]
@@ -274,9 +282,9 @@ class Awx:
         (found,) = (one for one in self.tables[kind].values() if one["name"] == name and wanted.items() <= one.items())
         return found
 
-    def answers(self, job_template: str) -> Record:
+    def answers(self, template: Record) -> Record:
         """The variables of a job for which nobody changes an answer of the template's survey."""
-        return self._answers(self.one("job_templates", job_template), {})
+        return self._answers(template, {})
 
     def writes(self) -> list[tuple[str, str]]:
         return [(method, path) for method, path in self.journal if method not in ("GET", "HEAD")]

@@ -43,8 +43,10 @@ def galaxy() -> dict[str, Any]:
 def test_example_definition(tmp_path: Path) -> None:
     builder(tmp_path, "create", "--file", str(DEFINITION), "--context", "context", "--output-filename", "Containerfile")
     requirements = yaml.safe_load((tmp_path / "context" / "_build" / "requirements.yml").read_text())
-    (collection,) = requirements["collections"]
+    collection, of_the_role = requirements["collections"]
     assert collection["name"] == f"{galaxy()['namespace']}.{galaxy()['name']}"
+    assert of_the_role["name"] == "community.crypto"
+    assert "openssh-clients" in (tmp_path / "context" / "_build" / "bindep.txt").read_text()
     oldest, newest = re.findall(r"\d+", collection["version"])[::3]
     assert int(oldest) <= int(galaxy()["version"].split(".")[0]) < int(newest)
     containerfile = (tmp_path / "context" / "Containerfile").read_text()

@@ -111,7 +111,7 @@ def test_the_key_exchange_needs_no_certificate(
 ) -> None:
     """The other job template: whether client certificates are presented stays as it is, whatever the inventory says."""
     zones[0].aop_enabled = True
-    answers = asked.answers("Harden the key exchange of zones")
+    answers = asked.answers(asked.one("job_templates", "Harden the key exchange of zones"))
     job = Job(tmp_path / "job", inventory, credentials[:1], answers).run()
     assert job.status == ("successful", 0), job.output
     assert [(zone.kex_enabled, zone.aop_enabled) for zone in zones] == [(True, True), (True, False), (True, False)]

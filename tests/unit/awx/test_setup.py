@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +18,7 @@ import pytest
 import yaml
 
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE, Credential
+from ansible_collections.originsec.cloudflare.tests.unit.awx.conftest import once
 from ansible_collections.originsec.cloudflare.tests.unit.awx.controller import (
     ENCRYPTED,
     ORGANIZATION_ADMINISTRATOR,
@@ -30,6 +33,7 @@ pytestmark = pytest.mark.long
 
 ZONES = ["shop.example", "blog.example"]
 AUDIT = {"name": "Audit zones", "playbook": "playbooks/audit.yml", "credentials": ["Cloudflare API"]}
+PLAYBOOK_VARIABLES = ("audit_fail_on_drift", "lockdown_to", "lockdown_remove", "lockdown_exclude")
 NIGHTLY = "DTSTART:20260101T030000Z RRULE:FREQ=DAILY;INTERVAL=1"
 
 FROZEN_INPUTS = {
@@ -60,29 +64,66 @@ def client_files(tmp_path_factory: pytest.TempPathFactory, client_certificate: I
     return certificate, key
 
 
+WEB = {
+    "awx_setup_organization": "Web",
+    "awx_setup_zones": "shop.example, blog.example",
+    "awx_setup_zone_variables": {"shop.example": {"cloudflare_zone_id": "0" * 32}},
+    "awx_setup_group_variables": {"zone_hardening_min_days_remaining": 20},
+    "awx_setup_origins": ["web1.example"],
+    "awx_setup_origin_variables": {"web1.example": {"ansible_user": "deploy"}},
+    "awx_setup_machine_credential": "Web servers",
+    "awx_setup_client_certificate_directory": "/var/lib/cloudflare",
+    "awx_setup_execution_environment_image": "our/cloudflare-ee:1.0.0",
+    "awx_setup_audit_schedule": NIGHTLY,
+    "awx_setup_renewal_schedule": NIGHTLY,
+}
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Everything that can be given, in an organization of its own; tests do not change it.
+
+    before: the state in which the controller was. environ: what the playbook was given beside its variables.
+    """
+
+    awx: Awx
+    setup: Setup
+    before: bytes
+    environ: dict[str, str]
+
+    def all(self, kind: str) -> dict[str, dict[str, Any]]:
+        """By name, what the organization has."""
+        return self.awx.all(kind, organization=self.awx.one("organizations", "Web")["id"])
+
+
 @pytest.fixture(scope="module")
-def complete(tmp_path_factory: pytest.TempPathFactory, client_files: tuple[Path, Path]) -> Iterator[tuple[Awx, Setup]]:
-    """Everything that can be given; tests do not change it."""
+def complete(
+    tmp_path_factory: pytest.TempPathFactory, client_files: tuple[Path, Path], asked_state: bytes
+) -> Iterator[Complete]:
+    certificate, key = client_files
+    environ = {
+        "CLOUDFLARE_API_TOKEN": "a-secret-token",
+        # From where the command is typed, not from where the playbook is
+        "CLOUDFLARE_CLIENT_CERTIFICATE_FILE": os.path.relpath(certificate),
+        "CLOUDFLARE_CLIENT_KEY_FILE": os.path.relpath(key),
+        "CLOUDFLARE_CLIENT_KEY_PASSPHRASE": "a-passphrase",
+    }
     with Awx(tmp_path_factory.mktemp("awx"), awx_collection()) as awx:
-        certificate, key = client_files
-        setup = awx.set_up(
-            {
-                "awx_setup_organization": "Web",
-                "awx_setup_zones": ZONES,
-                "awx_setup_zone_variables": {"shop.example": {"cloudflare_zone_id": "0" * 32}},
-                "awx_setup_group_variables": {"zone_hardening_min_days_remaining": 20},
-                "awx_setup_execution_environment_image": "our/cloudflare-ee:1.0.0",
-                "awx_setup_audit_schedule": NIGHTLY,
-            },
-            "-vvv",
-            CLOUDFLARE_API_TOKEN="a-secret-token",
-            # From where the command is typed, not from where the playbook is
-            CLOUDFLARE_CLIENT_CERTIFICATE_FILE=os.path.relpath(certificate),
-            CLOUDFLARE_CLIENT_KEY_FILE=os.path.relpath(key),
-            CLOUDFLARE_CLIENT_KEY_PASSPHRASE="a-passphrase",
-        )
-        assert setup.status == 0, setup.output
-        yield awx, setup
+
+        def make() -> bytes:
+            awx.restore(asked_state)
+            machine = awx.add("credential_types", name="Machine", kind="ssh")
+            awx.add("credentials", name="Web servers", credential_type=machine["id"])
+            before = awx.state()
+            setup = awx.set_up(WEB, "-vvv", **environ)
+            assert setup.status == 0, setup.output
+            return pickle.dumps((setup, before, awx.state(), [path.read_text() for path in client_files]))
+
+        setup, before, state, texts = pickle.loads(once(tmp_path_factory, "complete", make))
+        awx.restore(state)
+        for path, text in zip(client_files, texts):
+            path.write_text(text)
+        yield Complete(awx, setup, before, environ)
 
 
 def refused(awx: Awx, variables: dict[str, Any] | None = None, **environ: str) -> str:
@@ -95,19 +136,19 @@ def refused(awx: Awx, variables: dict[str, Any] | None = None, **environ: str) -
 
 
 class TestComplete:
-    def test_inputs_of_credential_types_are_frozen(self, complete: tuple[Awx, Setup]) -> None:
+    def test_inputs_of_credential_types_are_frozen(self, complete: Complete) -> None:
         """AWX lets nobody change them while there are credentials, so they stay as they are until 2.0.0."""
-        types = complete[0].all("credential_types")
+        types = complete.awx.all("credential_types", kind="cloud")
         fields = {name: type_["inputs"]["fields"] for name, type_ in types.items()}
         assert fields == {name: yaml.safe_load(text) for name, text in FROZEN_INPUTS.items()}
         assert [type_["inputs"].get("required") for type_ in types.values()] == [None, ["certificate", "private_key"]]
 
-    def test_injectors(self, complete: tuple[Awx, Setup], tmp_path: Path) -> None:
+    def test_injectors(self, complete: Complete, tmp_path: Path) -> None:
         """Only the environment, which reaches inventory updates, and names that the collection reads."""
         read = (TREE / "plugins" / "module_utils" / "_options.py").read_text()
         read += (TREE / "playbooks" / "harden.yml").read_text()
         (tmp_path / "env").mkdir()
-        for type_ in complete[0].all("credential_types").values():
+        for type_ in complete.awx.all("credential_types", kind="cloud").values():
             assert set(type_["injectors"]) <= {"env", "file"}
             unusual = "{{ 1 }} $x 'ä\""
             inputs = {field["id"]: unusual for field in type_["inputs"]["fields"]}
@@ -116,9 +157,9 @@ class TestComplete:
             texts = [Path(value).read_text() if value.startswith("/") else value for value in injected.values()]
             assert set(texts) == {unusual}
 
-    def test_credentials(self, complete: tuple[Awx, Setup], client_files: tuple[Path, Path]) -> None:
+    def test_credentials(self, complete: Complete, client_files: tuple[Path, Path]) -> None:
         certificate, key = (path.read_text().rstrip("\n") for path in client_files)
-        assert {name: one["inputs"] for name, one in complete[0].all("credentials").items()} == {
+        assert {name: one["inputs"] for name, one in complete.all("credentials").items()} == {
             "Cloudflare API": {"api_token": "a-secret-token"},
             "Cloudflare client certificate": {
                 "certificate": certificate,
@@ -127,55 +168,85 @@ class TestComplete:
             },
         }
 
-    def test_inventory(self, complete: tuple[Awx, Setup]) -> None:
-        awx, _setup = complete
-        script = awx.script(awx.one("inventories", "Cloudflare zones")["id"])
-        assert script["_meta"]["hostvars"] == {"shop.example": {"cloudflare_zone_id": "0" * 32}, "blog.example": {}}
+    def test_inventory(self, complete: Complete) -> None:
+        script = complete.awx.script(complete.all("inventories")["Cloudflare zones"]["id"])
+        assert script["_meta"]["hostvars"] == {
+            "shop.example": {"cloudflare_zone_id": "0" * 32},
+            "blog.example": {},
+            "web1.example": {"ansible_user": "deploy"},
+        }
         assert script["zones"] == {"hosts": ZONES, "vars": {"zone_hardening_min_days_remaining": 20}}
+        assert script["origins"] == {"hosts": ["web1.example"], "vars": {}}
 
-    def test_job_templates(self, complete: tuple[Awx, Setup]) -> None:
-        awx, _setup = complete
+    def test_job_templates(self, complete: Complete) -> None:
+        awx = complete.awx
         specs = yaml.safe_load((TREE / "roles" / "zone_hardening" / "meta" / "argument_specs.yml").read_text())
-        options = specs["argument_specs"]["main"]["options"] | {"audit_fail_on_drift": {}}
+        options = specs["argument_specs"]["main"]["options"] | {name: {} for name in PLAYBOOK_VARIABLES}
         names = {one["id"]: one["name"] for one in awx.tables["credentials"].values()}
         attached = {}
-        for template in awx.tables["job_templates"].values():
+        for template in complete.all("job_templates").values():
             attached[template["name"]] = [
                 names[id_] for id_ in awx.links["job_templates", template["id"], "credentials"]
             ]
             assert template["execution_environment"] == awx.one("execution_environments", "originsec.cloudflare")["id"]
-            assert template["survey_enabled"]
-            for question in awx.surveys[template["id"]]["spec"]:
+            for question in awx.surveys[template["id"]]["spec"] if template["survey_enabled"] else ():
                 variable = question["variable"].removeprefix("survey_")
                 assert question["variable"] != variable, (
                     "or the answer would win over the inventory even where it is a default"
                 )
                 assert not options[variable].get("no_log"), "a secret belongs into a credential"
                 assert question["default"] in ("as in the inventory", "")
-            assert set(awx.answers(template["name"]).values()) <= {"as in the inventory", None, ""}
-        both = ["Cloudflare API", "Cloudflare client certificate"]
+                assert awx.answers(template)[question["variable"]] in ("as in the inventory", None, "")
+        both, machine = ["Cloudflare API", "Cloudflare client certificate"], ["Cloudflare API", "Web servers"]
         assert attached == {
             "Harden zones": both,
             "Harden the key exchange of zones": ["Cloudflare API"],
             "Audit zones": both,
+            "Lock origins down": machine,
+            "Renew the client certificate": machine,
         }
+        for name in ("Lock origins down", "Renew the client certificate"):
+            template = complete.all("job_templates")[name]
+            assert template["playbook"] == "playbooks/lockdown.yml"
+            assert json.loads(template["extra_vars"]) == {"client_certificate_directory": "/var/lib/cloudflare"}
 
-    def test_schedules(self, complete: tuple[Awx, Setup]) -> None:
-        (schedule,) = complete[0].tables["schedules"].values()
-        assert (schedule["name"], schedule["rrule"], schedule["extra_data"]) == ("Audit zones", NIGHTLY, {})
+    def test_schedules(self, complete: Complete) -> None:
+        assert [
+            (one["name"], one["rrule"], one["extra_data"]) for one in complete.awx.tables["schedules"].values()
+        ] == [("Audit zones", NIGHTLY, {}), ("Renew the client certificate", NIGHTLY, {})]
 
-    def test_no_secret_is_printed(self, complete: tuple[Awx, Setup], client_files: tuple[Path, Path]) -> None:
-        output = complete[1].output
+    def test_no_secret_is_printed(self, complete: Complete, client_files: tuple[Path, Path]) -> None:
+        output = complete.setup.output
         assert "Create the credential of the client certificate" in output
         secrets = ["a-secret-token", "a-passphrase", *client_files[1].read_text().splitlines()[1:-1]]
         assert [secret for secret in secrets if secret in output] == []
 
+    def test_the_other_organization_is_as_it_was(self, complete: Complete, asked: Awx) -> None:
+        """Fault 2. Names repeat, and what is another organization's is left alone."""
+        asked.restore(complete.before)
+        for kind, table in asked.tables.items():
+            same = {id_: one for id_, one in complete.awx.tables[kind].items() if id_ in table}
+            assert same == table, kind
+        for (kind, id_, name), linked in asked.links.items():
+            assert complete.awx.links[kind, id_, name] == linked
+        for kind in ("credentials", "projects", "inventories", "job_templates"):
+            assert complete.all(kind).keys() >= asked.all(kind, organization=1).keys()
+        for template in complete.all("job_templates").values():
+            linked = complete.awx.links["job_templates", template["id"], "credentials"]
+            owners = {complete.awx.tables["credentials"][id_]["organization"] for id_ in linked}
+            assert owners - {None} == {template["organization"]}
+
+    def test_a_second_run_changes_nothing(self, complete: Complete) -> None:
+        """Nor does it need a system administrator."""
+        again = complete.awx.set_up(WEB, token=ORGANIZATION_ADMINISTRATOR, **complete.environ)
+        assert (again.status, again.changed, complete.awx.writes()) == (0, 0, []), again.output
+
 
 def test_secrets_that_are_not_given_are_kept(
-    awx: Awx, other_certificate: Issued, client_files: tuple[Path, Path]
+    asked: Awx, other_certificate: Issued, client_files: tuple[Path, Path]
 ) -> None:
     """Fault 1. What was typed in by hand stays, whatever else is set; AWX replaces inputs as a whole."""
-    assert awx.set_up().status == 0
+    awx = asked
     api, certificate = awx.one("credentials", "Cloudflare API"), awx.one("credentials", "Cloudflare client certificate")
     assert (api["inputs"], certificate["inputs"]) == ({}, {})
     (audit,) = (one for one in awx.tables["job_templates"].values() if one["name"] == "Audit zones")
@@ -206,30 +277,6 @@ def test_secrets_that_are_not_given_are_kept(
     assert api["inputs"]["api_token"] == "typed-in"
 
 
-def test_a_second_organization(awx: Awx) -> None:
-    """Fault 2. Names repeat, and neither run touches what is the other's."""
-    usual = {"awx_setup_job_templates": [AUDIT]}
-    first = {"awx_setup_organization": "Web", "awx_setup_zones": ["shop.example"], **usual}
-    second = {"awx_setup_organization": "Blogs", "awx_setup_zones": "blog.example, api.example", **usual}
-    for variables in (first, second):
-        setup = awx.set_up(variables)
-        assert setup.status == 0, setup.output
-    again = awx.set_up(first, token=ORGANIZATION_ADMINISTRATOR)
-    assert (again.status, again.changed) == (0, 0), again.output
-    web, blogs = awx.one("organizations", "Web")["id"], awx.one("organizations", "Blogs")["id"]
-    for kind in ("credentials", "projects", "inventories", "job_templates"):
-        assert list(awx.all(kind, organization=web)) == list(awx.all(kind, organization=blogs))
-    inventories = [awx.one("inventories", "Cloudflare zones", organization=id_)["id"] for id_ in (web, blogs)]
-    assert [awx.script(id_)["zones"]["hosts"] for id_ in inventories] == [
-        ["shop.example"],
-        ["blog.example", "api.example"],
-    ]
-    for organization in (web, blogs):
-        for template in awx.all("job_templates", organization=organization).values():
-            linked = awx.links["job_templates", template["id"], "credentials"]
-            assert {awx.tables["credentials"][id_]["organization"] for id_ in linked} == {organization}
-
-
 def test_check_mode_on_an_empty_controller(awx: Awx) -> None:
     """Fault 6. It says what it would create, and creates nothing."""
     setup = awx.set_up(
@@ -248,19 +295,47 @@ def test_check_mode_on_an_empty_controller(awx: Awx) -> None:
 
 
 def test_a_project_that_cannot_be_updated(awx: Awx) -> None:
-    """Fault 6. It is a failure as long as it is one, and mended without more ado."""
-    awx.repositories.clear()
-    variables = {"awx_setup_job_templates": [AUDIT]}
-    for _time in range(2):
+    """Fault 6. AWX says so once, and has files of before; it is a failure as long as it is one."""
+
+    def fails() -> None:
         setup = awx.set_up(variables)
         assert setup.status == 2, setup.output
-        assert "TASK [Create the project]" in setup.output
+        last = setup.output.rpartition("TASK [")[2]
+        assert last.startswith("Create the project]")
+        assert "Project update failed" in last
         assert awx.tables["job_templates"] == {}
+
+    variables = {"awx_setup_job_templates": [AUDIT]}
+    awx.repositories.clear()
+    fails()
+    project = awx.one("projects", "originsec.cloudflare")
+    awx.repositories[REPOSITORY] = TREE
+    awx.sync(project)
+    awx.repositories.clear()
+    awx.sync(project)
+    assert awx.playbooks(project)
+    fails()
     awx.repositories[REPOSITORY] = TREE
     setup = awx.set_up(variables)
     assert setup.status == 0, setup.output
     (template,) = awx.tables["job_templates"].values()
-    assert template["project"] == awx.one("projects", "originsec.cloudflare")["id"]
+    assert template["project"] == project["id"]
+
+
+OWN: dict[str, Any] = {
+    "name": "Own",
+    "playbook": "playbooks/audit.yml",
+    "credentials": ["Other", "Cloudflare API"],
+    "job_type": "check",
+    "limit": "shop.example",
+    "forks": 20,
+    "job_slice_count": 2,
+    "extra_vars": {"zone_hardening_min_days_remaining": 60},
+    "survey": [
+        {"question_name": "Why", "variable": "why", "type": "text", "required": True, "default": "because"},
+    ],
+    "schedules": [{"name": "Nightly", "rrule": NIGHTLY}, {"name": "Never", "rrule": ""}],
+}
 
 
 class TestInventorySource:
@@ -286,12 +361,27 @@ class TestInventorySource:
     VARIABLES: ClassVar[dict[str, Any]] = {
         "awx_setup_inventory_source_path": "our.cloudflare.yml",
         "awx_setup_inventory_source_project": "Our inventories",
-        "awx_setup_job_templates": [AUDIT],
+        "awx_setup_job_templates": [OWN],
     }
 
+    @staticmethod
+    def check_other_job_templates(awx: Awx) -> None:
+        """The list is a variable, so that a playbook of one's own, or one more certificate, needs no change here."""
+        (template,) = awx.tables["job_templates"].values()
+        same = ("name", "playbook", "job_type", "limit", "forks", "job_slice_count")
+        assert {name: template[name] for name in same} == {name: OWN[name] for name in same}
+        assert json.loads(template["extra_vars"]) == OWN["extra_vars"]
+        assert len(awx.links["job_templates", template["id"], "credentials"]) == 2
+        (schedule,) = awx.tables["schedules"].values()
+        assert schedule["extra_data"] == {"why": "because"}, "AWX asks for what is required, default or not"
+
     def test_hosts_and_variables_that_are_gone_leave(self, awx: Awx, project: Path) -> None:
+        """And other job templates, since that needs a setup as well."""
+        type_ = awx.add("credential_types", name="Machine", kind="ssh")
+        awx.add("credentials", name="Other", credential_type=type_["id"], organization=1)
         setup = awx.set_up(self.VARIABLES)
         assert setup.status == 0, setup.output
+        self.check_other_job_templates(awx)
         (source,) = awx.tables["inventory_sources"].values()
         assert source["credential"] == awx.one("credentials", "Cloudflare API")["id"]
         assert (source["update_on_launch"], source["update_cache_timeout"]) == (True, 3600)
@@ -356,35 +446,6 @@ class TestRefusals:
         output = refused(awx, {"awx_setup_job_templates": [entry]})
         assert "has no playbook own.yml, but playbooks/audit.yml" in output
         assert "AWX has no credential Theirs" in output
-
-
-def test_other_job_templates(awx: Awx) -> None:
-    """The list is a variable, so that a playbook of one's own, or one more certificate, needs no change here."""
-    type_ = awx.add("credential_types", name="Machine", kind="ssh")
-    awx.add("credentials", name="Other", credential_type=type_["id"], organization=1)
-    own: dict[str, Any] = {
-        "name": "Own",
-        "playbook": "playbooks/audit.yml",
-        "credentials": ["Other", "Cloudflare API"],
-        "job_type": "check",
-        "limit": "shop.example",
-        "forks": 20,
-        "job_slice_count": 2,
-        "extra_vars": {"zone_hardening_min_days_remaining": 60},
-        "survey": [
-            {"question_name": "Why", "variable": "why", "type": "text", "required": True, "default": "because"},
-        ],
-        "schedules": [{"name": "Nightly", "rrule": NIGHTLY}, {"name": "Never", "rrule": ""}],
-    }
-    setup = awx.set_up({"awx_setup_job_templates": [own]})
-    assert setup.status == 0, setup.output
-    (template,) = awx.tables["job_templates"].values()
-    same = ("name", "playbook", "job_type", "limit", "forks", "job_slice_count")
-    assert {name: template[name] for name in same} == {name: own[name] for name in same}
-    assert json.loads(template["extra_vars"]) == own["extra_vars"]
-    assert len(awx.links["job_templates", template["id"], "credentials"]) == 2
-    (schedule,) = awx.tables["schedules"].values()
-    assert schedule["extra_data"] == {"why": "because"}, "AWX asks for what is required, default or not"
 
 
 class TestStandIn:

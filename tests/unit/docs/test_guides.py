@@ -81,6 +81,7 @@ def follow(page: str, directory: Path, stand_ins: str = "", **variables: str) ->
     """Do what the guide says, and return what came out. stand_ins: further ones."""
     for _language, file, text in blocks(page):
         if file:
+            (directory / file).parent.mkdir(exist_ok=True)
             (directory / file).write_text(text + "\n")
     commands = [
         line[2:]
@@ -205,13 +206,15 @@ def test_rotation(
 def test_fleet(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], client_certificate: Issued) -> None:
     (tmp_path / "client.pem").write_text(client_certificate.pem)
     (tmp_path / "client.key").write_text(client_certificate.key_pem)
-    output = follow("guide_fleet.rst", tmp_path, **cloudflare)
+    tokens = dict.fromkeys(("SHOPS_TOKEN", "BLOGS_TOKEN"), cloudflare["CLOUDFLARE_API_TOKEN"])
+    output = follow("guide_fleet.rst", tmp_path, **tokens, **cloudflare)
     assert "@canaries:\n  |  |--blog.example" in output
-    assert output.count("@zones:") == 4
-    assert output.count("2 zones: 8 requests if nothing is to change") == 6
+    assert output.count("@zones:") == 5
+    assert output.count("2 zones: 8 requests if nothing is to change") == 7
+    assert output.count("2 zones: 2 with drift") == 1
     assert "max_fail_percentage with the free strategy" not in output, "where none was given"
     paths = [exchange.path for exchange in emulator.journal]
-    assert paths.count("/zones") == 5 + 6, "one from the cache"
+    assert paths.count("/zones") == 5 + 7 + 4, "one from the cache"
     assert all(zone.aop_enabled and zone.kex_enabled for zone in emulator.zones.values())
 
 
@@ -234,6 +237,8 @@ def test_awx(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], cli
         awx.repositories["ours"] = inventories
         web = awx.add("organizations", name="Web")["id"]
         awx.add("projects", name="Our inventories", organization=web, scm_type="git", scm_url="ours")
+        machine = awx.add("credential_types", name="Machine", kind="ssh")
+        awx.add("credentials", name="Web servers", organization=web, credential_type=machine["id"])
         output = follow("guide_awx.rst", tmp_path, **{**awx.environment(), **cloudflare})
     lines = {line.strip() for line in output.splitlines()}
     shown = [
@@ -252,8 +257,10 @@ def test_awx(tmp_path: Path, emulator: Emulator, cloudflare: dict[str, str], cli
     named = awx.script(awx.one("inventories", "Cloudflare zones")["id"])
     assert named["zones"]["vars"] == {"zone_hardening_verify_urls": ["https://{{ inventory_hostname }}/"]}
     assert set(awx.all("job_templates", organization=web)) == {
-        *("Harden zones", "Harden the key exchange of zones", "Audit zones", "Audit all zones"),
+        *("Harden zones", "Harden the key exchange of zones", "Audit zones", "Audit all zones", "Lock origins down"),
     }
+    assert named["origins"]["hosts"] == ["web1.example"]
+    assert [one["name"] for one in awx.tables["schedules"].values()] == ["Lock origins down"]
 
 
 def test_troubleshooting(

@@ -241,6 +241,7 @@ def test_what_darkens_a_site_is_undone_or_prevented(outcomes: dict[str, Result],
 
 
 @pytest.mark.parametrize("change", DONE)
+@pytest.mark.long
 def test_what_is_well_is_done_in_the_same_run(outcomes: dict[str, Result], change: str) -> None:
     """Among them, a site that an expired certificate had darkened."""
     outcome = outcomes[change]

@@ -88,6 +88,7 @@ def _kinds(clean: Cleanly) -> dict[tuple[str, str], tuple[str, Request]]:
 
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("body", BODIES)
+@pytest.mark.long
 def test_bodies(emulator: Emulator, clean: Cleanly, body: str, status: int) -> None:
     fault = {"body": BODIES[body], "status": status}
     problems = [
@@ -216,6 +217,7 @@ def _altered(emulator: Emulator, request: Request, alter: Callable[[Any], Any], 
 @settings(max_examples=40)
 @given(nth=st.integers(0, 100), change=changes, lasting=st.booleans())
 @example(nth=2, change=("replace", 11, []), lasting=False)
+@pytest.mark.long
 def test_one_thing_wrong(
     emulator: Emulator, clean: Cleanly, name: str, nth: int, change: Change, lasting: bool
 ) -> None:

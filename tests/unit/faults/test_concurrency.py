@@ -129,6 +129,7 @@ def test_different_certificates_that_are_each_to_be_the_only_one(rounds: Rounds)
     [("kex", {"enabled": False}), ("pqe", {"value": "preferred"}), ("compliance", {"modes": []})],
     ids=["kex", "pqe", "compliance"],
 )
+@pytest.mark.long
 def test_settings(rounds: Rounds, name: str, other: Options) -> None:
     for stage, results in rounds(name, {}, other):
         assert _succeeded(*results)

@@ -21,6 +21,7 @@ from ansible_collections.originsec.cloudflare.plugins.modules.origin_client_auth
 from ansible_collections.originsec.cloudflare.tests.unit.origins.paper import Paper
 
 DROP_IN = "/etc/nginx/conf.d/originsec-client-auth.conf"
+BUNDLE = "/etc/nginx/originsec-client-auth.pem"
 MARK = "/etc/nginx/.originsec-client-auth.pending"
 VERSION = "nginx version: nginx/1.22.1\nconfigure arguments: --conf-path=/etc/nginx/nginx.conf"
 SITES = (
@@ -123,8 +124,10 @@ def test_what_does_not_answer_before() -> None:
         return dead(system, question) if question.host == "::1" else honest(system, question)
 
     # What cannot be reached is told, and not demanded, unless it was asked for by name
-    report = change(machine(), answering=half).make(check_mode=False)
+    system = machine()
+    report = change(system, answering=half).make(check_mode=False)
     assert [one["error"] for one in report["probes"]].count("Connection refused") == 1
+    assert change(system, answering=half).make(check_mode=False)["changed"] is False
     with pytest.raises(OriginError, match="does not answer already"):
         change(machine(), answering=half, check=Check(server_names=("b.example",))).make(check_mode=False)
 
@@ -185,6 +188,22 @@ def test_a_server_that_asks_in_a_way_that_python_cannot_see() -> None:
         assert change(machine(), mode, blind).make(check_mode=False)["mode"] == mode
 
 
+def test_a_virtual_host_that_answers_nobody() -> None:
+    """As the ``return 444`` of a default server, which nobody could tell from a refusal once it asks."""
+
+    def closing(system: Paper, question: Question) -> Answer:
+        answer = honest(system, question)
+        if question.server_name != "a.example" or answer.refused:
+            return answer
+        return Answer(answer.asked, bool(answer.asked), error="" if answer.asked else "closed", silent=True)
+
+    system = machine()
+    steps = [("ask", True), ("ask", False), ("require", True), ("ask", True), ("off", True), ("off", False)]
+    for mode, changed in steps:
+        report = change(system, mode, closing).make(check_mode=False)
+        assert (report["changed"], report["mode"]) == (changed, mode)
+
+
 def test_its_own_test_fails_of_the_new_files() -> None:
     class Picky(Paper):
         def run(self, *arguments: Any, **others: Any) -> Any:
@@ -216,8 +235,24 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OriginError) as failed:
         change(system).make(check_mode=False)
     assert f"OSError: [Errno 28] No space left on device: '{DROP_IN}'" in str(failed.value)
-    assert "could not be put back (No space left on device): do it by hand." in str(failed.value)
+    assert f"{BUNDLE} could not be put back (No space left on device): do it by hand." in str(failed.value)
+    assert f"{DROP_IN} could not" not in str(failed.value)
     assert MARK in system.files
+
+
+def test_a_file_that_cannot_be_put_back() -> None:
+    """The others are put back nevertheless."""
+
+    class Stuck(Paper):
+        def write(self, path: str, content: bytes | None) -> None:
+            if path == DROP_IN and path in self.files:
+                raise OSError(30, "Read-only file system", path)
+            super().write(path, content)
+
+    system = Stuck(**vars(machine()))
+    with pytest.raises(OriginError, match=r"client-auth.conf could not be put back \(Read-only file system\)"):
+        change(system, answering=refusing).make(check_mode=False)
+    assert BUNDLE not in system.files
 
 
 @pytest.mark.parametrize("systemd", [False, True])
@@ -266,6 +301,21 @@ def test_which_server() -> None:
     assert module(system, mode="off", server="caddy")["msg"].startswith("Here Caddy does not run")
     system.running.append(Process(10, 1, "/usr/sbin/nginx", ("nginx: master process nginx",)))
     assert "End all but one" in module(system, mode="off", server="nginx")["msg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"reload_command": "x 'nginx"}, "reload_command cannot be divided into words: No closing quotation."),
+        ({"check": {"port": 70000}}, "check: port must be from 1 to 65535, not 70000."),
+        ({"check": {"port": 0}}, "check: port must be from 1 to 65535, not 0."),
+    ],
+)
+def test_options_that_cannot_be(given: dict[str, Any], told: str) -> None:
+    system = machine()
+    failed = module(system, mode="off", **given)
+    assert failed["msg"] == f"{told} Nothing was changed."
+    assert system.signals == []
 
 
 def test_who_is_not_root() -> None:

@@ -67,6 +67,18 @@ def test_a_reload_that_fails_or_does_nothing_or_ends_the_server(origin: Origin, 
     assert not origin.answers()
 
 
+def test_a_default_server_that_answers_nobody(tmp_path: Path, server: Issued, authority: Issued) -> None:
+    with Machine(tmp_path, "nginx") as machine:
+        origin = NginxOrigin(machine, server)
+        tls = f"ssl_certificate {origin.certificate}; ssl_certificate_key {origin.certificate};"
+        origin.more = f"server {{ listen 127.0.0.1:{origin.port} ssl default_server; {tls} return 444; }}"
+        origin.start()
+        steps = [("ask", True), ("ask", False), ("require", True), ("ask", True), ("off", True), ("off", False)]
+        for mode, changed in steps:
+            answer = machine.apply(mode, authority.pem)
+            assert (answer.get("msg"), answer["changed"], answer["mode"]) == (None, changed, mode)
+
+
 def test_authorities_that_are_none(origin: Origin, authority: Issued) -> None:
     """The module judges as well, with the OpenSSL of the origin."""
     before = origin.machine.files("/etc")

@@ -21,6 +21,7 @@ from ansible_collections.originsec.cloudflare.tests.emulator.emulator import (
     SSL_READ,
     ZONE_READ,
     Emulator,
+    Fault,
     Zone,
 )
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, environment
@@ -59,6 +60,7 @@ class Fleet:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
+    timeout: float = 180.0
 
     def run(self, playbook: str, *arguments: str, **environ: str) -> Run:
         self.emulator.journal.clear()
@@ -80,7 +82,7 @@ class Fleet:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=180,
+            timeout=self.timeout,
         )
         assert self.token not in finished.stdout
         assert "PRIVATE KEY" not in finished.stdout
@@ -124,9 +126,9 @@ def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: I
 
     run = fleet.audit("-e", "audit_fail_on_drift=true", **files)
     assert run.returncode == 0, run.output
-    assert "3 zones: 3 compliant, 0 with drift, 0 unreadable" in run.output
+    assert "3 zones: 3 compliant" in run.output
     assert run.row("shop.example") == ["shop.example", "strict", "automatic", "pqh", "on", "first", "89", "none"]
-    assert fleet.emulator.count() == {"GET": 7 * len(NAMES)}
+    assert fleet.emulator.count() == {"GET": 8 * len(NAMES)}
 
     fleet.zones["blog.example"].kex_enabled = False
     theirs = issue("theirs")
@@ -134,7 +136,7 @@ def test_harden_then_audit_then_another_hand(fleet: Fleet, client_certificate: I
     run = fleet.audit("-e", "audit_fail_on_drift=true", **files)
     assert run.returncode == 2
     assert run.failed() == {"api.example", "blog.example"}
-    assert "It is not as it is wanted: auto_origin_tls_kex (off, wanted on)." in run.output
+    assert "It differs from the desired state: auto_origin_tls_kex (off, wanted on)." in run.output
     assert f"superseded (CN=theirs ({theirs.fingerprint[:16]}), wanted none)." in run.output
     assert run.row("blog.example")[-1] == "auto_origin_tls_kex"
     assert run.row("api.example")[-3:] == ["theirs", "89", "certificate,superseded"]
@@ -152,7 +154,7 @@ def test_reports(hardened: Fleet, client_certificate: Issued) -> None:
     assert run.returncode == 0, run.output
     assert "DOCTYPE" not in run.output
     page, told, lines = ((hardened.directory / name).read_text() for name in REPORTS)
-    assert "1 of 2 zones is not as wanted." in page
+    assert "1 of 2 zones has drift." in page
     assert "limited to !api.example" in page
     report = json.loads(told)
     assert [(zone["zone"], zone["status"]) for zone in report["zones"]] == [
@@ -183,9 +185,7 @@ def test_reports_go_where_they_can(hardened: Fleet) -> None:
     (hardened.directory / "sub").mkdir()
     run = hardened.audit()
     assert run.returncode == 0, run.output
-    assert (hardened.directory / "a.TXT").read_text().splitlines()[
-        -1
-    ] == "3 zones: 3 compliant, 0 with drift, 0 unreadable"
+    assert (hardened.directory / "a.TXT").read_text().splitlines()[0] == "3 zones: 3 compliant"
     assert "DOCTYPE" in (hardened.directory / "b.html").read_text()
     assert run.output.count("/b.html)") == 1, "written once"
 
@@ -202,8 +202,8 @@ def test_reports_that_could_not_be_written_are_refused_before_the_first_request(
     assert not (hardened.directory / "report.html").exists()
     here = hardened.directory.resolve()
     for problem in (
-        "report.pdf must end in .html, .json, .csv or .txt, which says what to write.",
-        "html must end in .html, .json, .csv or .txt, which says what to write.",
+        "report.pdf must end in .html, .json, .csv, .txt, .prom or .xml, which says what to write.",
+        "html must end in .html, .json, .csv, .txt, .prom or .xml, which says what to write.",
         f"missing/report.json cannot be written: there is no directory {here}/missing.",
         f"file/report.json cannot be written: there is no directory {here}/file.",
         "directory.csv cannot be written: it is a directory.",
@@ -245,9 +245,9 @@ def test_a_zone_that_cannot_be_read_keeps_none_of_the_others_from_being_told(har
     run = hardened.audit("-e", "audit_fail_on_drift=yes", "-e", "audit_report=b.json", ANSIBLE_STRATEGY="free")
     assert run.returncode == 2
     assert "zone_hardening_min_days_remaining must be a whole number that is not negative, not 'soon'." in run.output
-    assert "gone.example could not be read: GET " in run.output
-    assert "unknown.example could not be read: There is no zone unknown.example" in run.output
-    assert "5 zones: 2 compliant, 0 with drift, 3 unreadable" in run.output
+    assert "  gone.example: GET " in run.output
+    assert "  unknown.example: There is no zone unknown.example" in run.output
+    assert "5 zones: 3 could not be read, 2 compliant" in run.output
     assert run.failed() == {"gone.example", "odd.example", "unknown.example"}
     assert "It could not be read: There is no zone unknown.example" in run.output
     assert run.output.count("Show what was found") == 1
@@ -263,11 +263,11 @@ def test_without_permission_every_zone_is_unreadable(hardened: Fleet) -> None:
     hardened.token = hardened.emulator.add_token(permissions=frozenset({SSL_READ, ZONE_READ}))
     run = hardened.audit("-e", f"zones={','.join(NAMES[:2])}", "-e", "awx_job_id=1", ANSIBLE_SHOW_CUSTOM_STATS="true")
     assert run.returncode == 0, run.output
-    assert "2 zones: 0 compliant, 0 with drift, 2 unreadable" in run.output
+    assert "2 zones: 2 could not be read" in run.output
     assert "'Zone Settings Read'" in run.output
     stats = json.loads(run.output.partition("RUN:")[2])
     assert stats["zone_audit"]["unreadable"] == 2
-    assert hardened.emulator.count() == {"GET": 2 * 2}, "the name of each zone, and what is refused"
+    assert hardened.emulator.count() == {"GET": 3 * 2}, "the name of each zone, its status, and what is refused"
 
 
 @pytest.mark.long
@@ -289,9 +289,16 @@ def test_the_guide(tmp_path: Path, emulator: Emulator, token: str) -> None:
     """Followed to the letter."""
     emulator.add_zone("shop.example", id="023e105f4ecef8ad9ca31a8372d0c353", ssl_mode="strict")
     emulator.add_zone("blog.example")
+    emulator.faults.append(Fault(path="//site/hook", status=204, times=9))
     cloudflare = {"CLOUDFLARE_BASE_URL": emulator.url, "CLOUDFLARE_API_TOKEN": token}
+    cloudflare["AUDIT_WEBHOOK"] = f"{emulator.origin}/site/hook"
     output = follow("guide_audit.rst", tmp_path, **cloudflare)
-    assert output.count("2 zones: 0 compliant, 2 with drift, 0 unreadable") == 4
-    assert output.count("It is not as it is wanted: ") >= 2
+    assert output.count("2 zones: 2 with drift") == 8
+    assert output.count("It differs from the desired state: ") >= 2
     assert "Somebody has to look." in output
     assert {path.name for path in tmp_path.glob("report.*")} == {"report.html", "report.json", "report.csv"}
+    assert "Since 20" in output
+    assert "Somebody was told." in output
+    (told,) = [exchange.body["text"] for exchange in emulator.journal if exchange.method == "POST"]
+    assert told.startswith("Origin TLS audit, status 2: 2 of 2 zones with drift, 0 unreadable; new: none.")
+    assert "originsec_zone_drift{" in (tmp_path / "origin_tls.prom").read_text()

@@ -124,6 +124,7 @@ NO_ZONE = {
 
 
 @pytest.mark.parametrize("case", NO_ZONE)
+@pytest.mark.long
 def test_no_zone_is_a_failure_that_says_why(small: Fleet, case: str) -> None:
     arguments, why = NO_ZONE[case]
     (small.directory / "other.json").write_text(json.dumps({"all": {"hosts": {"other.example": {}}}}))
@@ -252,7 +253,11 @@ REFUSED: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
     "managed or not": ({"zone_hardening_manage": ""}, {}, "zone_hardening_manage must be a boolean"),
     "no percentage": ({"harden_max_fail_percentage": "few"}, {}, "harden_max_fail_percentage must be a whole number"),
     "a plan without check mode": ({"harden_plan": "plan.json"}, {}, "harden_plan is given, but not --check"),
-    "no such format": ({"harden_report": "report.html"}, {}, "report.html must end in .json, .md or .txt"),
+    "no such format": (
+        {"harden_report": "report.pdf"},
+        {},
+        "report.pdf must end in .json, .md, .txt, .html, .csv, .prom or .xml",
+    ),
     "no such directory": ({"harden_report": "missing/report.md"}, {}, "cannot be written: there is no directory"),
     "no such file": (
         {},

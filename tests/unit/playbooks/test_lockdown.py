@@ -44,10 +44,19 @@ REFUSED = {
         "No origin serves shop.example (origins: web1",
     ),
     "tags": (["-iorigins.json", "--tags", "ask"], "This playbook has no tags"),
+    "survey": (
+        [*("-iorigins.json", "-e", "survey_lockdown_to=ask", "-e", "survey_lockdown_remove=true")],
+        "lockdown_remove goes with lockdown_to=off",
+    ),
+    "job": (
+        [*("-iorigins.json", "-e", "awx_job_id=1", "-e", '{"zone_hardening_certificate": ""}')],
+        "In AWX, files end with the job",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.long
 def test_what_is_refused(fleet: Fleet, case: str) -> None:
     arguments, why = REFUSED[case]
     run = fleet.run("lockdown", *arguments)
@@ -57,8 +66,9 @@ def test_what_is_refused(fleet: Fleet, case: str) -> None:
 
 
 def test_an_origin_that_cannot_be_reached(fleet: Fleet) -> None:
-    """It is said where everything stands, and in a file as well."""
-    run = fleet.run("lockdown", "-iorigins.json", "-e", "lockdown_report=report.json")
+    """It is said where everything stands, and in a file as well. What a survey leaves as it is comes from elsewhere."""
+    survey = ["-e", "survey_lockdown_to='as in the inventory'", "-e", "survey_lockdown_exclude=''"]
+    run = fleet.run("lockdown", "-iorigins.json", "-e", "lockdown_report=report.json", *survey)
     assert run.returncode == 2, run.output
     assert run.failed() == {"web1"}
     assert fleet.emulator.journal == []

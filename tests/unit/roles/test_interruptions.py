@@ -43,7 +43,7 @@ def test_a_tasks_timeout_puts_everything_back(ansible: Ansible, emulator: Emulat
     before = ansible.state()
     run = ansible.run()
     assert run.returncode == 2, run.output
-    assert f"{step} failed: The task was ended from outside, by its timeout for example." in run.output
+    assert f"The task was ended from outside, by its timeout for example. That was the step '{step}'." in run.output
     assert "client certificate, automatic key exchange." in run.output
     assert "answers as before." in run.output
     assert "left for you" not in run.output
@@ -75,6 +75,7 @@ def test_ctrl_c_puts_everything_back(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.long
 def test_what_became_of_a_zone_is_written_beside_the_report(
     ansible: Ansible, emulator: Emulator, ending: signal.Signals
 ) -> None:
@@ -98,6 +99,7 @@ def test_what_became_of_a_zone_is_written_beside_the_report(
     assert ansible.state() == before
 
 
+@pytest.mark.long
 def test_the_report_tells_of_a_tasks_timeout(ansible: Ansible) -> None:
     ansible.playbook = "- import_playbook: originsec.cloudflare.harden\n"
     ansible.environment["ANSIBLE_TASK_TIMEOUT"] = "10"

@@ -168,6 +168,7 @@ def test_missing_permissions(
     assert ansible.state() == before
 
 
+@pytest.mark.long
 def test_six_zones_at_once(ansible: Ansible, emulator: Emulator) -> None:
     ansible.playbook = PLAYBOOK.replace("- hosts: all", "- hosts: all\n  serial: [1, 5]")
     names = [f"zone{number}.example" for number in range(6)]

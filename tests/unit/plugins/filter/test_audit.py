@@ -13,10 +13,20 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.originsec.cloudflare.plugins.filter import audit_fleet, audit_report, audit_zone
+from ansible_collections.originsec.cloudflare.plugins.filter import (
+    audit_failing,
+    audit_fleet,
+    audit_previous,
+    audit_report,
+    audit_zone,
+    inventory_problems,
+)
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit import certificate, result
 
-MODULES = {"audit_fleet": audit_fleet, "audit_report": audit_report, "audit_zone": audit_zone}
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (audit_failing, audit_fleet, audit_previous, audit_report, audit_zone, inventory_problems)
+}
 
 
 def filtered(name: str, *arguments: Any, **options: Any) -> Any:
@@ -41,15 +51,14 @@ def test_from_results_to_reports() -> None:
     fleet = filtered("audit_fleet", rows)
     assert [row["zone"] for row in fleet["zones"]] == ["c.example", "b.example", "a.example"]
     assert fleet["zones"][0]["error"] == "Ansible could not work on this zone, and said why further up."
-    lines = filtered("audit_report", fleet, "txt", limit=2).splitlines()
-    assert lines[-1] == "3 zones: 1 compliant, 1 with drift, 1 unreadable"
-    assert "and 1 more: 1 compliant, 0 with drift, 0 unreadable" in lines
+    lines = filtered("audit_report", fleet, "txt", limited=True).splitlines()
+    assert lines[0] == "3 zones: 1 could not be read, 1 with drift, 1 compliant"
     for choice in yaml.safe_load(audit_report.DOCUMENTATION)["options"]["format"]["choices"]:
         assert "b.example" in filtered("audit_report", fleet, choice, scope="three")
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(AnsibleFilterError, match="The format must be html, json, csv or txt, not 'pdf'"):
+    with pytest.raises(AnsibleFilterError, match="The format must be html, json, csv, txt, prom or xml, not 'pdf'"):
         filtered("audit_report", {"zones": [], "totals": {}}, "pdf")
     with pytest.raises(AnsibleFilterError, match="zone_hardening_min_days_remaining must be a whole number"):
         filtered("audit_zone", result(), "a.example", {"min_days_remaining": "soon"})

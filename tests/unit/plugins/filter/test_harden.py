@@ -169,7 +169,7 @@ def test_three_hundred_zones_fit_a_screen() -> None:
     assert shown[2].startswith(
         "  zone104.example, zone110.example, zone116.example, zone122.example and 46 more zones: "
     )
-    assert "  and 39 more zones, which plan and report have" in shown
+    assert "  and 39 more zones, which the reports have" in shown
     assert all(name in harden_report.harden_report(fleet, "txt") for name in list(results)[1::6])
 
 
@@ -186,7 +186,7 @@ def test_markdown_is_inert() -> None:
     assert "| a.example | \\| &lt;img src=x> &#64;team \\[link\\]\\(http://x\\) \\`code\\` \\*\\* |" in page
     assert f"| b.example | client certificate | {THEIRS[:16]} | {OURS[:16]} | yes |" in page
     assert page.startswith("### Report: 2 zones: 1 failed, 1 changed\n")
-    with pytest.raises(AnsibleFilterError, match="The format must be json, md or txt, not 'pdf'"):
+    with pytest.raises(AnsibleFilterError, match="The format must be json, md, txt, html, csv, prom or xml, not 'pdf'"):
         harden_report.harden_report(fleet, "pdf")
 
 

@@ -33,6 +33,7 @@ from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TOOLS, e
 
 NAME = "originsec.cloudflare.zones"
 ROOT = Path(__file__).resolve().parents[6]
+ROOT_PACKAGE = "ansible_collections.originsec.cloudflare"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 OTHER_ACCOUNT = "f" * 32
 
@@ -115,6 +116,30 @@ def test_a_request_lists_fifty_zones(inventory: Inventory, emulator: Emulator, z
         emulator.add_zone(f"zone{number}.example")
     assert len(inventory.read().groups["zones"]) == zones
     assert [exchange.query["per_page"] for exchange in emulator.journal] == ["50"] * requests
+
+
+def test_a_list_that_was_cut_short_is_told_and_not_kept(inventory: Inventory, emulator: Emulator) -> None:
+    """As is one that could not be read; with a cache, Cloudflare is asked again."""
+    for number in range(60):
+        emulator.add_zone(f"zone{number}.example")
+    inventory.options |= {"cache": True, "cache_plugin": "ansible.builtin.jsonfile"}
+    inventory.options["cache_connection"] = str(inventory.directory)
+    sources = sys.modules[f"{ROOT_PACKAGE}.plugins.plugin_utils._sources"]
+    path = str(inventory.directory / "our.cloudflare.yml")
+    nothing: dict[str, Any] = {"success": True, "errors": [], "messages": [], "result": []}
+    emulator.faults.append(Fault(path="/zones", skip=1, body=nothing))
+    assert len(inventory.read().groups["zones"]) == 50
+    short = "Cloudflare listed 50 zones, and says that there are 60."
+    assert inventory.warnings == [short]
+    assert sources.source_problems([path]) == [f"{path}: {short}"]
+    assert len(inventory.read().groups["zones"]) == 60
+    assert sources.source_problems([path]) == []
+    with pytest.raises(AnsibleParserError):
+        inventory.read(api_token="revoked")
+    (problem,) = sources.source_problems([path])
+    assert problem.startswith(f"{path}: it could not be read: GET ")
+    assert "Invalid access token" in problem
+    assert "revoked" not in problem.partition("Invalid")[0]
 
 
 @pytest.mark.parametrize(

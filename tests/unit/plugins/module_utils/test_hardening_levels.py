@@ -115,7 +115,7 @@ def test_a_certificate_goes_only_after_a_last_pull(
     visits = iter([200, 200, 200])  # before, and twice after the change
     emulator.site(SHOP).status = lambda: next(visits, 525)
     result = failed({**wanted, "verify_settle": 0, "verify_retries": 0})
-    assert "Request each URL once more failed: " in result["msg"]
+    assert "That was the step 'Request each URL once more" in result["msg"]
     assert "Put back: Authenticated Origin Pulls by hostname." in result["msg"]
     assert (associations(zone), kept(zone)) == (before, certificates)
 

@@ -20,16 +20,16 @@ import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._posture import Posture
 from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit import (
+    About,
     Row,
     audit,
     fleet,
     unreadable,
 )
-from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit_report import (
-    report,
-    timeline,
-    urgency,
-)
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit_page import timeline, urgency
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._audit_report import report
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._comparison import Previous
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils._waivers import waivers
 from ansible_collections.originsec.cloudflare.tests.unit.plugins.plugin_utils.test_audit import certificate, result
 
 NOW = datetime.datetime(2026, 11, 23, 8, 30, tzinfo=datetime.timezone.utc)
@@ -41,30 +41,30 @@ def row(zone: str, days: int = 89, **changes: Any) -> Row:
     return audit(zone, result(certificate(days_remaining=days), **changes), WANTED)
 
 
-def rendered(*rows: Row, format_: str = "html", scope: str = "", limit: int | None = None) -> str:
-    return report(fleet(rows), format_, scope, limit, NOW)
+def rendered(*rows: Row, format_: str = "html", scope: str = "", limited: bool = False) -> str:
+    return report(fleet(rows), format_, scope, limited, NOW)
 
 
-def table(*rows: Row, limit: int | None = None) -> list[str]:
-    return rendered(*rows, format_="txt", limit=limit).splitlines()
+def table(*rows: Row, limited: bool = False) -> list[str]:
+    return rendered(*rows, format_="txt", limited=limited).splitlines()
 
 
 def test_the_table_is_aligned() -> None:
     japanese = audit("b.example", result(certificate(subject="CN=株式会社,O=x")), WANTED)
     quoted = audit("c.example", result(certificate(subject='CN=a \\"b\\" \\\\c,O=x')), WANTED)
     lines = table(row("a.long-name.example", 100), japanese, quoted, row("d.example", 3), row("e", -12))
-    assert lines[:6] == [
+    assert lines == [
+        "5 zones: 2 with drift, 3 compliant",
+        "5 client certificates: 1 expired, 1 within 7 days, 1 within 30 days, 3 within 90 days (each includes the ones "
+        "before)",
+        "",
         "ZONE                 SSL MODE  KEY EXCHANGE  COMPLIANCE  AOP  CERTIFICATE  DAYS  DRIFT",
         "e                    strict    automatic     pqh         on   ours          -12  certificate_expired",
         "d.example            strict    automatic     pqh         on   ours            3  certificate_expiring",
         "b.example            strict    automatic     pqh         on   株式会社       89  none",
         "c.example            strict    automatic     pqh         on   a b c          89  none",
         "a.long-name.example  strict    automatic     pqh         on   ours          100  none",
-    ]
-    assert lines[6:] == [
         "",
-        "Certificates: 1 expired, 1 within 7 days, 1 within 30 days, 3 within 90 days",
-        "5 zones: 3 compliant, 2 with drift, 0 unreadable",
     ]
 
 
@@ -72,30 +72,66 @@ def test_the_table_shows_what_differs_and_what_cannot_be_read() -> None:
     nothing = result(enabled=False, ssl_mode="off", auto_origin_tls_kex=False, compliance_modes=[])
     nothing["origin_tls"]["client_auth"]["active_certificate"] = None
     lines = table(audit("a", nothing, WANTED), unreadable("b", "Not allowed"))
-    assert [line.split() for line in lines[1:3]] == [
-        ["b", *"??????", "unreadable"],
-        ["a", "off", "off", "none", "off", "none", "-", "client_auth,certificate,auto_origin_tls_kex"],
+    assert lines[:4] == [
+        "2 zones: 1 could not be read, 1 with drift",
+        "0 client certificates: 0 expired, none within 90 days",
+        "Could not be read:",
+        "  b: Not allowed",
     ]
-    assert lines[4:] == [
-        "b could not be read: Not allowed",
-        "Certificates: 0 expired, none within 90 days",
-        "2 zones: 0 compliant, 1 with drift, 1 unreadable",
+    assert lines[6].split() == [
+        "a",
+        "off",
+        "off",
+        "none",
+        "off",
+        "none",
+        "-",
+        "client_auth,certificate,auto_origin_tls_kex",
     ]
 
 
-def test_the_table_of_many_zones_is_short() -> None:
-    many = [unreadable(f"zone{number}.example", "why " * 500) for number in range(1000)]
-    lines = table(*many, limit=100)
-    assert "and 900 more: 0 compliant, 0 with drift, 900 unreadable" in lines
-    assert len(lines) == 1 + 100 + 1 + 1 + 10 + 2
-    assert sum(map(len, lines)) < 20_000
-    assert len(table(*many)) == 1 + 1000 + 1 + 1000 + 2, "in a file, all of them"
-    three = [row("a"), row("b", 3), row("c")]
-    assert "and 2 more: 2 compliant, 0 with drift, 0 unreadable" in table(*three, limit=1)
+def everything(number: int) -> Row:
+    """Of so many zones, what may become of one."""
+    name = f"zone{number}.example"
+    waiver = {"aspect": "client_auth", "reason": "moving", "until": "2027-01-31"}
+    return [
+        lambda: row(name),
+        lambda: row(name, 3),
+        lambda: row(name, enabled=False),
+        lambda: unreadable(name, f"zone{number}.example has its very own problem number {number}."),
+        lambda: audit(name, result(), WANTED, About(state="paused")),
+        lambda: audit(name, result(), Posture()),
+        lambda: audit(name, result(enabled=False), WANTED, About(waivers=waivers([waiver], NOW.date()))),
+    ][number % 7]()
+
+
+def test_three_hundred_zones_fit_a_screen() -> None:
+    """Whatever became of them, and whatever is new; the file has all of them."""
+    rows = [everything(number) for number in range(300)]
+    before = json.loads(report(fleet(rows[:250]), "json", "", False, NOW))
+    known: Previous = {
+        "generated": before["generated"],
+        "zones": {one["zone"]: [] if one["zone"].endswith("2.example") else ["ssl_mode"] for one in before["zones"]},
+    }
+    summed = fleet(rows, ["b.cloudflare.yml: it could not be read."], 400, known)
+    lines = report(summed, "txt", "", True, NOW).splitlines()
+    assert (
+        lines[0]
+        == "300 zones: 43 could not be read, 86 with drift, 43 not active, 43 not managed, 42 waived, 43 compliant"
+    )
+    assert lines[2:4] == [
+        "Incomplete: b.cloudflare.yml: it could not be read.",
+        "Incomplete: 300 zones are in this audit, and audit_expected_zones is 400.",
+    ]
+    assert len(lines) < 45
+    assert max(map(len, lines)) < 200
+    assert "and 74 more with drift" in lines
+    everywhere = report(summed, "txt", "", False, NOW)
+    assert all(one["zone"] in everywhere for one in rows if one["status"] != "not managed")
 
 
 def test_json_has_everything() -> None:
-    rows = (row("a.example", 3), unreadable("b.example", "why", WANTED))
+    rows = (row("a.example", 3), unreadable("b.example", "why"))
     told = json.loads(rendered(*rows, format_="json", scope="limited to a*"))
     assert told["generated"] == "2026-11-23T08:30:00Z"
     assert told["scope"] == "limited to a*"
@@ -189,7 +225,7 @@ def test_the_page_needs_nothing_else_and_lets_nothing_else_in() -> None:
     assert all((one["href"] or "")[1:] in targets for tag, one in page.tags if tag == "a")
 
 
-@pytest.mark.parametrize("format_", ["html", "json", "csv", "txt"])
+@pytest.mark.parametrize("format_", ["html", "json", "csv", "txt", "prom", "xml"])
 def test_no_report_holds_a_certificate(format_: str) -> None:
     found = certificate(certificate="-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----")
     text = rendered(audit("a.example", result(found), WANTED), format_=format_)
@@ -201,13 +237,13 @@ def test_no_report_holds_a_certificate(format_: str) -> None:
 def test_the_page_says_what_to_do_with_which_zones() -> None:
     rows = [row(f"zone{number:02}.example", 3) for number in range(14)]
     text = rendered(*rows, row("z.example"))
-    assert "14 of 15 zones are not as wanted." in text
+    assert "14 of 15 zones have drift." in text
     assert "Renew client certificates that expire soon" in text
     assert "and 2 more" in text
-    everything = rendered(row("a"), row("b"))
-    assert "All 2 zones are as wanted." in everything
-    assert "Nothing. Every zone is as wanted." in everything
-    assert "The zone is as wanted." in rendered(row("a"))
+    well = rendered(row("a"), row("b"))
+    assert "All 2 zones are compliant." in well
+    assert "Nothing: no zone has drift." in well
+    assert "The zone is compliant." in rendered(row("a"))
     assert "First to expire" in text
     assert "3 days left" in text
     assert "expired 1 day ago" in rendered(row("a", -1))
@@ -216,10 +252,8 @@ def test_the_page_says_what_to_do_with_which_zones() -> None:
 def test_the_page_does_not_say_that_a_zone_differs_where_nobody_knows() -> None:
     unknown, different = unreadable("a", "why"), row("b", 3)
     assert "1 of 1 zone could not be read." in rendered(unknown)
-    assert "1 of 2 zones is not as wanted." in rendered(different, row("c"))
-    assert "2 of 4 zones are not as wanted, and 1 could not be read." in rendered(
-        different, different, unknown, row("c")
-    )
+    assert "1 of 2 zones has drift." in rendered(different, row("c"))
+    assert "2 of 4 zones have drift, and 1 could not be read." in rendered(different, different, unknown, row("c"))
     assert "SHA-256 None" not in rendered(audit("a", result(certificate(fingerprint_sha256=None)), WANTED))
 
 

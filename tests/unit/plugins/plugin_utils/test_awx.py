@@ -36,6 +36,11 @@ def plan(found: dict[str, Any] | None = None, **settings: Any) -> Any:
         "zones": [],
         "zone_variables": {},
         "group_variables": {},
+        "origins": [],
+        "origin_variables": {},
+        "origin_group_variables": {},
+        "machine_credential": "",
+        "client_certificate_directory": "",
         "project": "P",
         "scm_branch": "",
         "execution_environment_image": "",
@@ -86,6 +91,33 @@ def survey(**changes: Any) -> dict[str, Any]:
             "awx_setup_zone_variables: a.example is not among awx_setup_zones, so nothing would come of it.",
         ),
         ({"group_variables": "x"}, "awx_setup_group_variables: must be a dictionary of variables."),
+        ({"origins": ["a/b"]}, "awx_setup_origins: 'a/b' is not the name of a server."),
+        (
+            {"origin_variables": {"web1": {}}},
+            "awx_setup_origin_variables: web1 is not among awx_setup_origins, so nothing would come of it.",
+        ),
+        ({"origin_group_variables": "x"}, "awx_setup_origin_group_variables: must be a dictionary of variables."),
+        ({"machine_credential": []}, "awx_setup_machine_credential: must be text, not []."),
+        (
+            {"machine_credential": "Web servers"},
+            "awx_setup_origins: is blank, and the inventory has no group origins: name the servers that are locked "
+            "down.",
+        ),
+        (
+            {"origins": "web1"},
+            "awx_setup_machine_credential: is blank: name the machine credential of AWX with which jobs reach "
+            "awx_setup_origins by ssh.",
+        ),
+        (
+            {"client_certificate_directory": "/kept"},
+            "awx_setup_client_certificate_directory: its certificate is for jobs that lock origins down: name their "
+            "awx_setup_machine_credential, too.",
+        ),
+        (
+            {"client_certificate_directory": "kept", "machine_credential": "M", "origins": "web1"},
+            "awx_setup_client_certificate_directory: must be the path that jobs see, which begins with a slash, not "
+            "kept.",
+        ),
         (
             {"api_inputs": ["api_email"]},
             "awx_setup_api_inputs: api_email needs api_key beside it: set CLOUDFLARE_API_KEY, too.",
@@ -213,6 +245,25 @@ def test_what_is_found() -> None:
 
 def test_zones() -> None:
     assert plan(zones="a.example, b.example\n,a.example")["zones"] == ["a.example", "b.example"]
+
+
+def test_origins() -> None:
+    """One host may be a zone and an origin. A group origins may also be there, or come from a source."""
+    both = plan(
+        zones="a.example",
+        zone_variables={"a.example": {"x": 1}},
+        origins="a.example, web1",
+        origin_variables={"a.example": {"y": 2}},
+        machine_credential="Web servers",
+    )
+    assert (both["problems"], both["origins"]) == ([], ["a.example", "web1"])
+    assert both["host_variables"] == {"a.example": {"x": 1, "y": 2}}
+    assert [one for one in both["creates"] if one.startswith(("host", "group"))] == [
+        *("host a.example", "host web1", "group group", "group origins"),
+    ]
+    assert plan({"groups": [{"name": "origins"}]}, machine_credential=7)["problems"] == []
+    project = {"projects": [PROJECT], "files": ["our.yml"]}
+    assert plan(project, machine_credential="M", inventory_source_path="our.yml")["problems"] == []
 
 
 def test_update_project() -> None:

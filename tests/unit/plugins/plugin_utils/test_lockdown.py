@@ -84,6 +84,19 @@ def test_undoing_needs_no_certificate(authority: Issued) -> None:
     assert planned({"web": {}}, {"a.example": without_key}, check_mode=True)["problems"] == []
 
 
+def test_a_certificate_that_is_made_in_awx_has_to_last(tmp_path: Path, authority: Issued) -> None:
+    """Or every job would begin with another authority, whose key nobody has when the job is over."""
+    given, directory = pair(issue("own")), "client_certificate_directory"
+    gone = planned({"web": {}}, {"a.example": {}}, lockdown_job=True)["problems"]
+    assert ["one that is made would be in the container of the job" in problem for problem in gone] == [True]
+    missing = planned({"web": {directory: f"{tmp_path}/no"}}, {"a.example": {}}, lockdown_job=True)["problems"]
+    assert [f"is {tmp_path}/no, which does not exist in the container" in problem for problem in missing] == [True]
+    assert planned({"web": {directory: str(tmp_path)}}, {"a.example": {}}, lockdown_job=True)["problems"] == []
+    assert planned({"web": {}}, {"a.example": {}}, lockdown_job=False)["problems"] == []
+    assert planned({"web": {}}, {"a.example": given}, lockdown_job=True)["problems"] == []
+    assert planned({"web": {}}, {"a.example": {}}, lockdown_job=True, lockdown_to="off")["problems"] == []
+
+
 ZONE: dict[str, Any] = {"a.example": {}}
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = {
     "no origin": ({}, ZONE, {}, "There is no origin: put the servers into the group origins"),
