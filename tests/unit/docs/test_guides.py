@@ -66,7 +66,7 @@ def blocks(page: str) -> list[tuple[str, str | None, str]]:
     found = []
     for block in BLOCK.finditer((GUIDES / page).read_text()):
         text = block["md_text"] if block["indent"] is None else textwrap.dedent(block["text"]).strip("\n")
-        name = re.match(r"(?::caption:|#) (\S+\.\w+)\n\n?", text)
+        name = re.match(r"# (\S+\.\w+)\n", text)
         found.append(
             (
                 block["language"] or block["md_language"],

@@ -21,7 +21,7 @@ import yaml
 from docutils import nodes
 from docutils.core import publish_doctree
 
-from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _audit, _harden_report, _lockdown_report
+from ansible_collections.originsec.cloudflare.plugins.plugin_utils import _audit, _harden, _lockdown_report
 from ansible_collections.originsec.cloudflare.tests.tools.picture import DOCS, svg
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import TREE
 
@@ -127,8 +127,9 @@ def test_variables_exist() -> None:
         r"\b(?:zone_hardening|origin_client_auth|client_certificate|lockdown|harden|audit|awx_setup)_\w+"
     )
     for page in PAGES:
-        # What AWX calls an artifact, and a playbook's own file
-        text = re.sub(r"\b(?:zone_audit\w*|survey_\w+|harden_canary|zone_hardening_\.\.\.)", "", page.read_text())
+        # What AWX calls an artifact, a playbook's own file, and the variable of a play in a guide
+        others = r"\b(?:zone_audit\w*|survey_\w+|harden_canary|audit_status|zone_hardening_\.\.\.)"
+        text = re.sub(others, "", page.read_text())
         assert set(prefix.findall(text)) <= ours, (page.name, set(prefix.findall(text)) - ours)
 
 
@@ -178,22 +179,23 @@ def test_reference_lists_the_environment_variables_that_are_read() -> None:
 
 
 def fields(of: Any, name: str = "") -> Iterator[str]:
-    """What is in a TypedDict, as the reference writes it: a[].b for b of the elements of the list a."""
+    """What is in a TypedDict, as the reference writes it: a[].b for what is in a list, a.*.b for what is in a dictionary."""
     for key, value in typing.get_type_hints(of).items():
         yield f"{name}{key}"
         for one in typing.get_args(value) if isinstance(value, types.UnionType) else [value]:
-            (inner,) = typing.get_args(one) if typing.get_origin(one) is list else [one]
+            container = {list: "[]", dict: ".*"}.get(typing.get_origin(one) or one, "")
+            inner = typing.get_args(one)[-1] if container else one
             if typing.is_typeddict(inner):
-                yield from fields(inner, f"{name}{key}{'[]' if inner is not one else ''}.")
+                yield from fields(inner, f"{name}{key}{container}.")
 
 
 def test_fields_of_reports_are_documented() -> None:
-    assert {row[0] for row in rows("The report of harden")} == set(fields(_harden_report.Fleet))
+    assert {row[0] for row in rows("The report of harden")} == set(fields(_harden.Fleet))
     assert {row[0] for row in rows("The report of audit")} == {*fields(_audit.Fleet), "generated", "scope"}
     lockdown = {name for name in fields(_lockdown_report.Fleet) if not name.startswith("zones[].hardening.")}
     assert {row[0] for row in rows("The report of lockdown")} == lockdown
-    totals = {"zones", "not_verified", *(status.replace(" ", "_") for status in _harden_report.STATUSES)}
-    assert set(_harden_report.fleet({}, False, datetime.datetime(2026, 1, 1))["totals"]) == totals
+    totals = {"zones", "not_verified", *(status.replace(" ", "_") for status in _harden.STATUSES)}
+    assert set(_harden.fleet({}, False, [], datetime.datetime(2026, 1, 1))["totals"]) == totals
 
 
 def test_picture_is_that_of_its_text() -> None:
