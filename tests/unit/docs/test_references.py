@@ -179,7 +179,7 @@ def test_reference_lists_the_environment_variables_that_are_read() -> None:
 
 
 def fields(of: Any, name: str = "") -> Iterator[str]:
-    """What is in a TypedDict, as the reference writes it: a[].b for what is in a list, a.*.b for what is in a dictionary."""
+    """What is in a TypedDict, as the reference writes it: a[].b in a list, a.*.b in a dictionary."""
     for key, value in typing.get_type_hints(of).items():
         yield f"{name}{key}"
         for one in typing.get_args(value) if isinstance(value, types.UnionType) else [value]:
