@@ -192,6 +192,10 @@ class Posture:
             min_days_remaining=number(options.get("min_days_remaining"), name("min_days_remaining"), 0),
         )
         only = _chosen(options.get("only"), tuple(ASPECTS), name("only"))
+        if only == ():
+            raise InputError(
+                f"{name('only')} is empty, so that nothing would be managed: name aspects, or leave it out."
+            )
         if only and "superseded" in only and "certificate" not in only:
             raise InputError(
                 f"{name('only')} has superseded, and needs certificate beside it, which supersedes others."
