@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from ._probe import Target
 
 INTERRUPTED = "The run was interrupted."
-"""In the message of a run that Ctrl-C or SIGTERM ended, which nobody may be there to read."""
+"""In the message of a run that Ctrl-C or another signal ended, which nobody may be there to read."""
 
 _INACTIVE = ("initializing", "pending", "moved")
 
@@ -592,7 +592,7 @@ class Report:
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM, while a transaction is open."""
+    """SIGINT, SIGTERM or SIGHUP, while a transaction is open."""
 
 
 def harden(params: Mapping[str, Any], client: Client, check_mode: bool) -> Report:
@@ -1133,14 +1133,17 @@ def _cause(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def signals_taken_over() -> Iterator[Callable[[], None]]:
-    """SIGINT and SIGTERM raise Interrupted, once; then, and when the function is called, both are ignored.
+    """SIGINT, SIGTERM and SIGHUP raise Interrupted, once; then, and when the function is called, all are ignored.
 
-    ansible-core sends a worker SIGINT and, milliseconds later, SIGTERM, and its own handlers leave at once.
+    ansible-core sends a worker SIGINT and, milliseconds later, SIGTERM, and its own handlers leave at once. A terminal
+    that is closed sends SIGHUP, which reaches the workers of ansible-core < 2.19, unless nohup has it ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    taken = (signal.SIGINT, signal.SIGTERM)
+    taken = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        taken.append(signal.SIGHUP)
 
     def ignore() -> None:
         signal.alarm(0)  # the timeout of the task

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._core import EarlyModule, register_secrets
-from ._secrets import Secrets, restored, withhold
+from ._secrets import Secrets, parsed, restored, withhold
 
 
 class MaskingModule(EarlyModule):
     """One that masks what it shows by our rules. options: the validated ones, with what was withheld from Ansible."""
 
     def look_at(self, options: dict[str, Any]) -> None:
-        options.update(encodable(options))
+        options.update(parsed(self.argument_spec, encodable(options)))
         self.secrets = Secrets(self.argument_spec, options, os.environ)
         self.withheld = withhold(self.argument_spec, options)
         # Two ways, of which ansible-core has one: the system's log is the first to get the options

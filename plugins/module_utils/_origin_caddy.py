@@ -47,6 +47,7 @@ _TOKEN = re.compile(
     r"""|"(?P<quoted>(?:\\.|[^"\\])*)"|`(?P<raw>[^`]*)`|(?P<here><<(?P<mark>[\w-]+)\n.*?\n\s*(?P=mark)(?=\s|$))|(?P<word>[^\s]+)""",
     re.DOTALL,
 )
+_VARIABLE = re.compile(r"\{\$(\w+)(?::([^}]*))?\}")
 _MIGRATE = "/proc/sys/net/ipv4/tcp_migrate_req"
 """A switch of Linux >= 5.14 for sockets with SO_REUSEPORT, such as Caddy's."""
 
@@ -236,7 +237,7 @@ class Caddy(Server):
                 yield from self._inside(self._parsed(other), other, depth + 1)
 
     def _site(self, path: str, site: Line, conflicts: list[str], groups: list[str]) -> Site:
-        addresses = [one for word in site.words for one in word.strip('"').split(",") if one]
+        addresses = [one for word in site.words for one in self._meant(word).strip('"').split(",") if one]
         inside = list(self._inside(site.block or (), path))
         bound = [word for line, _file in inside if line.words[:1] == ("bind",) for word in line.words[1:]]
         settings = [(line, file) for line, file in inside if line.words[:1] == ("tls",)]
@@ -269,7 +270,18 @@ class Caddy(Server):
 
     def _option(self, name: str, default: int) -> int:
         options = next((line.block for line in self._parsed(self.configuration)[:1] if not line.words), None) or ()
-        return next((int(one.words[1]) for one in options if one.words[:1] == (name,)), default)
+        for one in options:
+            if one.words[:1] == (name,):
+                port = self._meant(" ".join(one.words[1:])).strip('"')
+                if not port.isdigit():
+                    raise OriginError(f"{self.configuration}:{one.number}: the role cannot read the port '{port}'.")
+                return int(port)
+        return default
+
+    def _meant(self, text: str) -> str:
+        """With the variables of Caddy's environment in place of ``{$NAME}`` and ``{$NAME:default}``."""
+        environment = self.process.environment
+        return _VARIABLE.sub(lambda found: environment.get(found[1]) or found[2] or "", text)
 
 
 def _sites(lines: Sequence[Line]) -> list[Line]:

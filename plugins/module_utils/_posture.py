@@ -198,6 +198,10 @@ class Posture:
             require_enforcement=bool(truth(options.get("require_enforcement"), name("require_enforcement"))),
         )
         only = _chosen(options.get("only"), tuple(ASPECTS), name("only"))
+        if only == ():
+            raise InputError(
+                f"{name('only')} is empty, so that nothing would be managed: name aspects, or leave it out."
+            )
         if only and "superseded" in only and "certificate" not in only:
             raise InputError(
                 f"{name('only')} has superseded, and needs certificate beside it, which supersedes others."

@@ -62,9 +62,10 @@ _FORBIDDEN = (401, 403)
 _T = TypeVar("_T")
 
 _ENOUGH = 8192
+"""Bytes of an answer in which that text would be."""
+
 _TIMEOUT_SECONDS = 10
 """For each connection to an origin that is named by text."""
-"""Bytes of an answer in which that text would be."""
 
 
 @dataclass(frozen=True)

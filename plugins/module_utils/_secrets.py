@@ -4,7 +4,7 @@
 
 # This module utility is private to the collection: it may change at any time.
 
-"""What must not be shown, and how it is kept out of what a task or an inventory shows. Knows no Ansible.
+"""What must not be shown, and how it is kept out of what a task or an inventory shows. Knows no AnsibleModule.
 
 It is known from the options as they came and from the environment, so before any option is judged.
 
@@ -29,6 +29,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Union
 from urllib.parse import unquote
+
+from ansible.module_utils.common.validation import check_type_dict
 
 TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CF_API_TOKEN")
 KEY_VARIABLES = ("CLOUDFLARE_API_KEY",)
@@ -82,6 +84,23 @@ class Secrets:
         return self._told(message)
 
 
+def parsed(spec: Spec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with the dictionaries that Ansible makes of text, so that what is secret in them is known."""
+    meant = dict(options)
+    for name in spec:
+        if spec[name].get("elements") == "dict" and isinstance(meant.get(name), (str, list)):
+            items = meant[name].split(",") if isinstance(meant[name], str) else meant[name]
+            meant[name] = [_dictionary(item) for item in items]
+    return meant
+
+
+def _dictionary(item: Any) -> Any:
+    try:
+        return check_type_dict(item)
+    except (TypeError, ValueError):  # which Ansible says better
+        return item
+
+
 def withhold(spec: Spec, options: dict[str, Any]) -> dict[Path, str]:
     """Take out of the options what Ansible must not know as a secret, as it would mask it inside other words.
 
@@ -115,11 +134,13 @@ def _no_log(spec: Spec, options: Mapping[str, Any]) -> Iterator[tuple[Path, Any]
         value = options.get(name)
         if value is not None and definition.get("no_log"):
             yield (name,), value
-        items = enumerate(value) if isinstance(value, list) else ()
-        for index, item in items:
+        items: list[tuple[Path, Any]] = [((name,), value)]  # one where a list belongs, which is refused later
+        if isinstance(value, list):
+            items = [((name, index), item) for index, item in enumerate(value)]
+        for path, item in items:
             if isinstance(item, dict):
-                for path, inner in _no_log(definition.get("options") or {}, item):
-                    yield (name, index, *path), inner
+                for below, inner in _no_log(definition.get("options") or {}, item):
+                    yield (*path, *below), inner
 
 
 def _shown(spec: Spec, options: Mapping[str, Any]) -> Iterator[str]:

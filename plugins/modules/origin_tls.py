@@ -200,7 +200,7 @@ options:
     default: false
   only:
     description:
-      - The aspects to manage; all others are left alone.
+      - The aspects to manage; all others are left alone. By default all are managed; an empty list is refused.
     type: list
     elements: str
     choices:

@@ -37,7 +37,7 @@ from ..module_utils._core import register_secrets, validation_notes
 from ..module_utils._masking import encodable
 from ..module_utils._module import Module, Params, Response
 from ..module_utils._options import api_options, given, make_client
-from ..module_utils._secrets import Secrets, restored, withhold
+from ..module_utils._secrets import Secrets, parsed, restored, withhold
 from ._core import Action
 
 SWITCH = "originsec_cloudflare_in_process"
@@ -94,7 +94,8 @@ class InProcessAction(Action):
 
     def _run_in_process(self, task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
         """The result as the module would give it, or None where a Python library is missing for that."""
-        told, options, spec = self.told(task_vars), encodable(self.options()), self.module.argument_spec
+        told, spec = self.told(task_vars), self.module.argument_spec
+        options = parsed(spec, encodable(self.options()))
         secrets = Secrets(spec, options, os.environ)
         register_secrets(secrets.registered)
         withheld = withhold(spec, options)

@@ -155,7 +155,8 @@ def _zone(variables: Mapping[str, Any], zone: str, to: str, check_mode: bool) ->
         return value_of(variables, ROLE_PREFIX + name)
 
     listed_urls = texts(value("verify_urls"), f"{ROLE_PREFIX}verify_urls")
-    urls = (f"https://{zone}/",) if listed_urls is None else checked_urls(listed_urls, f"{ROLE_PREFIX}verify_urls")
+    site = str(value("zone_name") or zone).strip().rstrip(".")
+    urls = (f"https://{site}/",) if listed_urls is None else checked_urls(listed_urls, f"{ROLE_PREFIX}verify_urls")
     if not urls:
         raise InputError(
             f"{ROLE_PREFIX}verify_urls is empty, so that nothing would prove that the edge gets in: name URLs that the "

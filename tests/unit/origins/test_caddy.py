@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.originsec.cloudflare.plugins.module_utils._origin_caddy import Caddy, parse
@@ -141,6 +143,18 @@ def test_a_single_site_without_braces(text: str) -> None:
     assert server.system.files[MAIN] == f"{first}\n\timport {OURS}.caddy\n{rest}"
     written(server.system, server.files("off", []))
     assert server.system.files[MAIN] == text
+
+
+def test_variables_of_its_environment() -> None:
+    server = caddy(
+        "{\n\thttp_port {$HTTP:8080}\n}\n{$SITE}, b.example:{$HTTPS:8443} {\n}\n:8080 {\n}\n:{$ADMIN} {\n}\n"
+    )
+    server.process = replace(server.process, environment={"SITE": "a.example", "ADMIN": "9000"})
+    one, *plain = server.found().sites
+    assert (one.names, [str(listen) for listen in one.listens]) == (("a.example", "b.example"), ["*:443", "*:8443"])
+    assert [(site.state, str(site.listens[0])) for site in plain] == [("plain", "*:8080"), ("plain", "*:9000")]
+    with pytest.raises(OriginError, match=rf"{MAIN}:2: the role cannot read the port '{{env.PORT}}'"):
+        caddy("{\n\thttp_port {env.PORT}\n}\n:80 {\n}\n").found()
 
 
 def test_newer_versions_know_pools() -> None:

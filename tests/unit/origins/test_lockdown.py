@@ -18,7 +18,7 @@ pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
 from ansible_collections.originsec.cloudflare.tests.emulator.edge import Edge
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
-from ansible_collections.originsec.cloudflare.tests.emulator.model import Association
+from ansible_collections.originsec.cloudflare.tests.emulator.model import Association, Fault
 from ansible_collections.originsec.cloudflare.tests.tools.ansible_collection import collection
 from ansible_collections.originsec.cloudflare.tests.unit.docs.test_guides import blocks, follow
 from ansible_collections.originsec.cloudflare.tests.unit.origins.lockdown import Lockdown, visited
@@ -132,6 +132,22 @@ def test_what_fails_goes_back_to_where_the_site_answered(site: Lockdown, authori
     assert (away.modes, origin.machine.files("/etc")) == ({"web1": "require"}, locked)
     site.zone.origins = origins
     assert site.edge.pull(SITE).status == 200
+
+
+def test_an_origin_that_was_brought_back_and_no_further(site: Lockdown, authority: Issued, leaf: Issued) -> None:
+    """It is said that it is open, also where its zone is what fails."""
+    site.give(leaf, authority)
+    site.run()
+    site.zone.aop_enabled = False
+    refusal = {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}], "result": None}
+    path = ".*/origin_tls_client_auth/settings"
+    site.emulator.faults.append(Fault(method="PUT", path=path, status=403, body=refusal))
+    stopped = site.run(expected=2)
+    assert "Harden the zone failed. " in stopped.report["stopped"]
+    assert (stopped.modes, stopped.report["origins"][0]["previous_mode"]) == ({"web1": "off"}, "require")
+    assert "off (before: require), it answers anyone" in stopped.output
+    assert site.origins["web1"].answers()
+    assert site.run().modes == {"web1": "require"}
 
 
 @pytest.mark.parametrize(("task", "number"), [("Ask for client", 2), ("Harden the zone", 1), ("Ask for client", 3)])

@@ -255,3 +255,31 @@ def test_defaults_and_argument_specs_agree() -> None:
         for name, value in defaults.items()
     }
     assert {name: options[name].get("default") for name in defaults} == shown
+
+
+REMOVE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: originsec.cloudflare.zone_hardening, tasks_from: zone}
+      vars: {zone_hardening_client_auth_enabled: false, zone_hardening_only: client_auth}
+    - ansible.builtin.include_role: {name: originsec.cloudflare.zone_hardening, tasks_from: remove}
+"""
+
+
+def test_a_certificate_that_is_to_go_has_to_be_known(ansible: Ansible, emulator: Emulator, zone: Zone) -> None:
+    """Else it would stay, and lockdown_remove would look like done."""
+    theirs = emulator.upload(zone, issue("theirs").pem)
+    ansible.playbook = REMOVE
+    certificate = ansible.variables.pop("zone_hardening_certificate")
+    ansible.variables.pop("zone_hardening_private_key")
+    unknown = ansible.run()
+    assert unknown.returncode == 2
+    assert "Nobody knows which certificate is to be removed" in unknown.output
+    assert "The zone has CN=theirs." in " ".join(unknown.output.split())
+    ansible.variables["zone_hardening_certificate"] = certificate
+    assert ansible.run().returncode == 0
+    assert ansible.state()["certificates"] == {theirs.id}
+    zone.certificates.clear()
+    del ansible.variables["zone_hardening_certificate"]
+    assert ansible.run().returncode == 0

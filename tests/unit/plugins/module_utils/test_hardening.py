@@ -839,11 +839,15 @@ def test_an_error_that_nobody_foresaw_is_put_back(lab: Lab, wanted: Options, mon
 # ------------------------------------------------------------------------------------------------------------ signals
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGTERM)])
+HANGUP = (signal.SIGHUP,)
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,), HANGUP, (signal.SIGINT, signal.SIGTERM)])
 @pytest.mark.parametrize("request_", [UPLOAD, ENABLE, VISIT])
 def test_signals_are_put_back_once(lab: Lab, wanted: Options, request_: str, signals: tuple[int, ...]) -> None:
     """Also one that comes while everything is put back."""
-    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = [signal.getsignal(one) for one in every]
 
     def interrupt(request: str) -> None:
         if request == request_ or request.startswith("DELETE"):
@@ -855,7 +859,17 @@ def test_signals_are_put_back_once(lab: Lab, wanted: Options, request_: str, sig
     message, _facts = lab.fail(**wanted)
     assert "The run was interrupted." in message
     assert lab.look() == before
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(one) for one in every] == handlers
+
+
+def test_a_hangup_that_nohup_has_ignored_stays_so(lab: Lab, wanted: Options) -> None:
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        lab.after_request = lambda _request: os.kill(os.getpid(), signal.SIGHUP)
+        assert lab.harden(**wanted).changes
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, handler)
 
 
 def test_a_signal_at_the_moment_of_a_failure(lab: Lab, wanted: Options, monkeypatch: pytest.MonkeyPatch) -> None:

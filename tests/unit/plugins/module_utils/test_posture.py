@@ -199,6 +199,8 @@ def test_blanks_leave_alone(blank: str | None) -> None:
         ({"certificate": "client.pem"}, "p_certificate holds no certificate in PEM"),
         ({"min_days_remaining": "a month"}, "p_min_days_remaining must be a whole number"),
         ({"only": "certificates"}, "p_only must be ssl_mode, .* not 'certificates'"),
+        ({"only": []}, "p_only is empty, so that nothing would be managed"),
+        ({"only": ","}, "p_only is empty, so that nothing would be managed"),
         ({"only": "superseded"}, "p_only has superseded, and needs certificate beside it"),
     ],
 )

@@ -16,6 +16,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._secrets impo
     PART,
     WHOLE,
     Secrets,
+    parsed,
     restored,
     withhold,
 )
@@ -53,6 +54,31 @@ def test_a_number_is_a_secret_too() -> None:
     options: dict[str, Any] = {"api_key": 1234567890}
     shown = known(**options).hide({"invocation": {"module_args": {**options, "timeout": 1234567890, "retries": 5}}})
     assert shown["invocation"]["module_args"] == {"api_key": WHOLE, "timeout": WHOLE, "retries": 5}
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        {"key": TOKEN, "key_passphrase": PASSPHRASE},
+        [json.dumps({"key": TOKEN, "key_passphrase": PASSPHRASE})],
+        [f"key={TOKEN} key_passphrase='{PASSPHRASE}'"],
+        f"key={TOKEN} key_passphrase='{PASSPHRASE}',x=y rubbish",
+    ],
+)
+def test_what_is_nested_is_known_however_it_is_written(hosts: Any) -> None:
+    """Ansible makes dictionaries of texts, and shows what it refuses."""
+    options = parsed(NESTED, {"hosts": hosts})
+    shown = Secrets(NESTED, options, {}).hide({"msg": f"not {TOKEN}", "invocation": {"module_args": options}})
+    assert not any(secret in json.dumps(shown) for secret in (TOKEN, PASSPHRASE))
+
+
+def test_short_ones_are_withheld_however_they_are_written() -> None:
+    for hosts in ({"key": "ab"}, "key=ab", ['{"key": "ab"}']):
+        options = parsed(NESTED, {"hosts": hosts})
+        withheld = withhold(NESTED, options)
+        assert [*withheld.values()] == ["ab"]
+        assert "ab" not in json.dumps(options).replace(WHOLE, "")
+        assert restored(options, withheld)["hosts"] in ({"key": "ab"}, [{"key": "ab"}])
 
 
 def test_what_is_nested_is_known() -> None:

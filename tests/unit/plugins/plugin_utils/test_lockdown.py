@@ -62,6 +62,11 @@ def test_which_origins_serve_which_zones(authority: Issued, other_authority: Iss
     assert found["excluded"] == ["down"]
 
 
+def test_a_zone_whose_host_is_called_otherwise() -> None:
+    found = planned({"web": {}}, {"shop": {"zone_hardening_zone_name": "a.example"}}, lockdown_to="off")
+    assert found["origins"]["web"]["urls"] == ["https://a.example/"]
+
+
 def test_who_is_to_be_trusted(authority: Issued) -> None:
     """The authority is known where the leaf signed itself, comes with its chain, or is made by the role."""
     own, leaf = issue("own"), issue("leaf", issuer=authority)
