@@ -241,6 +241,7 @@ class Awx:
             ANSIBLE_COLLECTIONS_PATH=f"{self.collections}{os.pathsep}{COLLECTIONS}",
             CONTROLLER_HOST=self.url,
             CONTROLLER_OAUTH_TOKEN=token,
+            CONTROLLER_REQUEST_TIMEOUT="300",  # updates end within their request here, on a machine that may be busy
             ANSIBLE_PIPELINING="True",
             **more,
         )
