@@ -34,15 +34,16 @@ test: $(VENV)/bin/nox ## Lint, the unit tests and a short ansible-test sanity, i
 	$(VENV)/bin/nox $(NOX_ARGS)
 ifeq ($(NOX_ARGS),)
 	@printf '%s\n' '' \
-		'Not run: tests of ansible-playbook and AWX that take long, fleets under a quota, the long soak, a zone'"'"'s life and real' \
-		'servers (make test NOX_ARGS="-s slow"), the report in a browser (browser), all of ansible-test sanity (sanity), ansible-test' \
-		'integration (integration), documentation, ansible-lint and the importer of Galaxy (collection).' \
-		'"make rest" runs these, "make check" everything; other cores: "make matrix".'
+		'Not run: tests of ansible-playbook and AWX that take long, fleets under a quota, the long soak and a zone'"'"'s life' \
+		'(make test NOX_ARGS="-s slow"), the report in a browser (browser), all of ansible-test sanity (sanity), ansible-test' \
+		'integration (integration), documentation, ansible-lint and the importer of Galaxy (collection), lockdown of real servers' \
+		'(servers). "make rest" runs these but for the servers, "make check" everything; other cores: "make matrix".'
 endif
 
 check: test rest ## Everything on the newest ansible-core that a Python of this machine can run
+	$(VENV)/bin/nox --session servers $(NOX_ARGS)
 
-rest: $(VENV)/bin/nox ## What "make check" runs beside "make test"
+rest: $(VENV)/bin/nox ## What "make check" runs beside "make test" and real servers
 	$(VENV)/bin/nox --tags rest $(NOX_ARGS)
 
 matrix: $(VENV)/bin/nox ## Everything on every ansible-core and Python that is supported

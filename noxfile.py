@@ -61,7 +61,7 @@ TYPED_PACKAGES = (
 
 # Most tests wait for a process of their own now and then, so more of them than there are cores keep these busy.
 PARALLEL = ("--numprocesses=4", "--dist=worksteal")
-SLOW = "long or fleet or soak or life or servers"
+SLOW = "long or fleet or soak or life"
 QUICK_SANITY = ("ansible-doc", "compile", "import", "validate-modules")
 
 TREE = Path(__file__).resolve().parent
@@ -155,10 +155,18 @@ def units(session: nox.Session, core: str) -> None:
 
 @nox.session(python=NEWEST_PYTHON, tags=["rest"])
 def slow(session: nox.Session) -> None:
-    """The unit tests that are left out elsewhere: long ones, fleets under a quota, the soak, a zone's life, servers."""
+    """The unit tests that are left out elsewhere: long ones, fleets under a quota, the soak, a zone's life."""
     root = check_out(session)
     install(session, NEWEST_CORE, *UNIT_TEST_PACKAGES)
     run_pytest(session, root, *PARALLEL, f"-m={SLOW}", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def servers(session: nox.Session) -> None:
+    """nginx, Apache, HAProxy and Caddy on machines of their own, as root. Two at once: probes have deadlines."""
+    root = check_out(session)
+    install(session, NEWEST_CORE, *UNIT_TEST_PACKAGES)
+    run_pytest(session, root, "--numprocesses=2", "--dist=worksteal", "-m=servers", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
