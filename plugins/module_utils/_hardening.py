@@ -179,9 +179,12 @@ def _refuse(posture: Posture, certificate: ClientCertificate | None) -> None:
 
 
 def _hostnames(params: Mapping[str, Any], check_mode: bool) -> tuple[tuple[WantedHostname, ...], tuple[str, ...]]:
-    wanted, notes = [], []
+    wanted: list[WantedHostname] = []
+    notes: list[str] = []
     for one in params["hostnames"]:
         hostname = ascii_name(str(one["hostname"]).strip(), "hostnames: hostname")
+        if any(hostname == other.hostname for other in wanted):  # written once in Unicode, once in punycode
+            raise InputError(f"hostnames names {hostname} more than once.")
         certificate: ClientCertificate | None = None
         try:
             if str(one.get("certificate") or "").strip():

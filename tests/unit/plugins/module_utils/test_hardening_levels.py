@@ -305,6 +305,10 @@ def test_strict_is_refused_where_the_edge_would_refuse_the_origin(
         ([{"hostname": "not a name", "enabled": False}], "is not a domain name"),
         ([{"hostname": SHOP}], f"hostnames, {SHOP}: there is nothing to manage"),
         ([{"hostname": SHOP, "enabled": True}, {"hostname": "Shop.Example.com.", "enabled": False}], "more than once"),
+        (
+            [{"hostname": name, "enabled": True} for name in ("bücher.example.com", "xn--bcher-kva.example.com")],
+            "hostnames names xn--bcher-kva.example.com more than once",
+        ),
         ([{"hostname": SHOP, "private_key": "x"}], "private_key needs certificate beside it"),
         ([{"hostname": SHOP, "certificate": "x", "private_key": "x"}], "holds no certificate in PEM"),
     ],
