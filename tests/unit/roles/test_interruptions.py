@@ -110,7 +110,8 @@ def test_the_report_tells_of_a_tasks_timeout(ansible: Ansible) -> None:
     process.communicate(timeout=120)
     assert process.returncode == 2
     (told,) = json.loads(report.read_text())["zones"]
-    assert "The task was ended from outside, by its timeout for example. Put back: " in told["error"]
+    assert told["error"].startswith("The task was ended from outside, by its timeout for example. ")
+    assert "Put back: " in told["error"]
     assert ansible.state() == before
 
 
