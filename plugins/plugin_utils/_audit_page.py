@@ -142,7 +142,7 @@ def timeline(rows: Iterable[Row], today: datetime.date) -> Timeline:
             x, width, when = 100 - _GUTTER, _GUTTER, f"after {start:%Y-%m-%d}"
         bars.append(Bar(x, width, len(expiring) / highest, len(expiring), urgency(expiring[0]), when))
     labels = _labelled(bars)
-    bars = [replace(bar, labelled=bar in labels) for bar in bars]
+    bars = [replace(one, labelled=one in labels) for one in bars]
     months = [day for offset in range(20, _WEEKS * 7) if (day := today + datetime.timedelta(offset)).day == 1]
     return Timeline(
         bars,
@@ -159,9 +159,9 @@ def timeline(rows: Iterable[Row], today: datetime.date) -> Timeline:
 def _labelled(bars: Sequence[Bar]) -> list[Bar]:
     """Those whose numbers do not overprint one another, the highest first."""
     chosen: list[Bar] = []
-    for bar in sorted(bars, key=lambda bar: -bar.count):
-        if all(abs(bar.x + bar.width / 2 - one.x - one.width / 2) >= _room(bar, one) for one in chosen):
-            chosen.append(bar)
+    for one in sorted(bars, key=lambda one: -one.count):
+        if all(abs(one.x + one.width / 2 - other.x - other.width / 2) >= _room(one, other) for other in chosen):
+            chosen.append(one)
     return chosen
 
 

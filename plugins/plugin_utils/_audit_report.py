@@ -69,12 +69,8 @@ def _text(fleet: Fleet, limited: bool) -> Iterator[str]:
         tabled = [row for row in tabled if row["drift"]]
     shown = tabled[:_FEW] if limited else tabled
     if shown:
-        yield from (
-            "",
-            *_table(shown),
-            *([f"and {rest} more with drift"] if (rest := len(tabled) - len(shown)) else []),
-            "",
-        )
+        rest = len(tabled) - len(shown)
+        yield from ("", *_table(shown), *([f"and {rest} more with drift"] if rest else []), "")
     waived = [(row["zone"], _waived_in_words(row)) for row in rows if row["waived"]]
     yield from grouped("Waived:", waived, most)
     inactive = [(row["zone"], str(row["state"])) for row in rows if row["status"] == "inactive"]

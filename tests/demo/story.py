@@ -226,7 +226,7 @@ def direct(port: int) -> str:
 def locked_down(report: Report) -> str:
     (origin,), (zone,) = report["origins"], report["zones"]
     presents = zone["presents"].partition(" (")[0].partition("=")[2]
-    return f"{SITE} presents “{presents}”, its origin {origin['mode']}s a certificate"
+    return f"{SITE} presents {presents}, its origin {origin['mode']}s a certificate"
 
 
 def drift(report: Report) -> str:

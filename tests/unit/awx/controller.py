@@ -263,9 +263,9 @@ class Awx:
         )
         return Setup(finished.returncode, finished.stdout)
 
-    def add(self, kind: str, /, **fields: Any) -> Record:
+    def add(self, table: str, /, **fields: Any) -> Record:
         """What somebody made by hand."""
-        return self.create(kind, fields)
+        return self.create(table, fields)
 
     def state(self) -> bytes:
         """Everything that it has, for another one to begin with."""

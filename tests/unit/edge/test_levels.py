@@ -82,7 +82,7 @@ def test_from_flexible_to_strict_and_back(
         "server": wanted,
     }[dark]
     of_shop = Nginx(nginx_program, tmp_path / "shop", issue(SHOP, usage=None), [authority], "on")
-    with nginx("on", [authority]) as origin, of_shop:
+    with of_shop, nginx("on", [authority]) as origin:
         zone.origins = {**origin.origins, f"https://{SHOP}": of_shop.origins["https"]}
         trusted = origin.server.pem + of_shop.server.pem
         zone.origin_authorities = authority.pem if dark == "server" else trusted

@@ -68,8 +68,7 @@ class Lockdown:
 
     @property
     def zone(self) -> Zone:
-        (zone,) = self.emulator.zones.values()
-        return zone
+        return next(iter(self.emulator.zones.values()))
 
     @property
     def made(self) -> tuple[str, str]:

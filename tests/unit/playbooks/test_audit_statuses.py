@@ -12,22 +12,17 @@ from typing import Any
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.origin.origin import CLASSICAL, Origin
-from ansible_collections.originsec.cloudflare.tests.unit.playbooks.test_audit import (  # noqa: F401 - fixtures
-    Fleet,
-    Run,
-    fleet,
-    hardened,
-)
+from ansible_collections.originsec.cloudflare.tests.unit.playbooks.fleet import Fleet
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
 
-def rows(fleet: Fleet, name: str = "b.json") -> dict[str, Any]:  # noqa: F811
+def rows(fleet: Fleet, name: str = "b.json") -> dict[str, Any]:
     return {row["zone"]: row for row in json.loads((fleet.directory / name).read_text())["zones"]}
 
 
-def test_waived_paused_and_not_managed(hardened: Fleet) -> None:  # noqa: F811
+def test_waived_paused_and_not_managed(hardened: Fleet) -> None:
     """Each is shown as such, none is compliant, none is a failure, and harden leaves all of them alone."""
     shop, blog, api = (hardened.zones[name] for name in hardened.hosts)
     for zone in hardened.zones.values():
@@ -70,7 +65,7 @@ def test_waived_paused_and_not_managed(hardened: Fleet) -> None:  # noqa: F811
     assert hardened.emulator.journal == []
 
 
-def test_what_the_audit_is_to_fail_on(hardened: Fleet) -> None:  # noqa: F811
+def test_what_the_audit_is_to_fail_on(hardened: Fleet) -> None:
     hardened.zones["blog.example"].aop_enabled = False
     hardened.zones["api.example"].kex_enabled = False
     run = hardened.audit("-e", "audit_fail_on=client_auth, certificate_expiring", "-e", "audit_expected_zones=3")
@@ -89,7 +84,7 @@ def test_what_the_audit_is_to_fail_on(hardened: Fleet) -> None:  # noqa: F811
     assert len(run.failed()) == 1
 
 
-def test_both_ends(hardened: Fleet, client_certificate: Issued) -> None:  # noqa: F811
+def test_both_ends(hardened: Fleet, client_certificate: Issued) -> None:
     """An open origin is drift, and so is one that nobody can look at; one that only asks is where it has to require."""
     server = issue("shop.example", usage=None)
     asks: dict[str, dict[str, Any]] = {"none": {}, "optional": {"groups": CLASSICAL}, "required": {}}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Exchange, Fault
-from ansible_collections.originsec.cloudflare.tests.unit.playbooks.test_audit import Fleet, Run
+from ansible_collections.originsec.cloudflare.tests.unit.playbooks.fleet import Fleet, Run
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, QuotaClock
 
 FILES = {"CLOUDFLARE_CLIENT_CERTIFICATE_FILE": "client.pem", "CLOUDFLARE_CLIENT_KEY_FILE": "client.key"}

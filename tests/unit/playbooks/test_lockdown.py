@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator
-from ansible_collections.originsec.cloudflare.tests.unit.playbooks.test_audit import Fleet
+from ansible_collections.originsec.cloudflare.tests.unit.playbooks.fleet import Fleet
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued
 
 ORIGIN = {

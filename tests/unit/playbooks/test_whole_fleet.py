@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ansible_collections.originsec.cloudflare.tests.emulator.emulator import Emulator, Zone
-from ansible_collections.originsec.cloudflare.tests.unit.playbooks.test_audit import Fleet, Run
+from ansible_collections.originsec.cloudflare.tests.unit.playbooks.fleet import Fleet, Run
 from ansible_collections.originsec.cloudflare.tests.unit.support import Issued, issue
 
 ACCOUNTS = {"shops": "1" * 32, "blogs": "2" * 32, "archive": "3" * 32}

@@ -56,7 +56,7 @@ def test_which_origins_serve_which_zones(authority: Issued, other_authority: Iss
     )
     assert (found["problems"], found["to"], found["makes_certificate"]) == ([], "require", False)
     assert list(found["origins"]) == ["web1", "web2"]
-    web1, web2 = found["origins"].values()
+    web1, web2 = (found["origins"][name] for name in ("web1", "web2"))
     assert web1["urls"] == ["https://www.a.example/", "https://a.example/", "https://b.example/"]
     assert (web1["settle"], web2["settle"], web2["zones"], len(web1["ca"])) == (10, 3, ["b.example"], 2)
     assert found["excluded"] == ["down"]
