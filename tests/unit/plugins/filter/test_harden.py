@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
+import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -85,6 +89,41 @@ def test_each_is_documented_under_its_name(name: str) -> None:
     module: ModuleType = FILTERS[name]
     assert yaml.safe_load(module.DOCUMENTATION)["name"] == name
     assert list(module.FilterModule().filters()) == [name]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_all_formats_tell_the_same(check_mode: bool) -> None:
+    results = {
+        "same.example": result(),
+        "done.example": result(*ROTATION),
+        "bad.example": {"failed": True, "msg": "Refused. <b>Nothing</b> was changed."},
+        "exempt.example": {"skipped": True, "changed": False},
+        "later.example": None,
+    }
+    fleet = told(results, check_mode)
+    statuses = {zone["zone"]: zone["status"] for zone in fleet["zones"]}
+    done = "would change" if check_mode else "changed"
+    assert statuses["done.example"] == done
+    texts = {name: harden_report.harden_report(fleet, name) for name in ("json", "csv", "prom", "xml", "html", "md")}
+
+    assert json.loads(texts["json"]) == fleet
+    rows = list(csv.DictReader(io.StringIO(texts["csv"])))
+    assert {row["zone"]: row["status"] for row in rows} == statuses
+    for zone, status in statuses.items():
+        (line,) = [line for line in texts["prom"].splitlines() if f'zone="{zone}"' in line]
+        assert f'status="{status}"' in line
+    for status, number in Counter(statuses.values()).items():
+        mode = "true" if check_mode else "false"
+        assert f'originsec_harden_zones{{check_mode="{mode}",status="{status}"}} {number}\n' in texts["prom"]
+    cases = {
+        case.attrib["name"]: [child.tag for child in case] for case in ET.fromstring(texts["xml"]).iter("testcase")
+    }
+    skipped = dict.fromkeys(("exempt.example", "later.example"), ["skipped"])
+    assert cases == {"same.example": [], "done.example": [], "bad.example": ["failure"], **skipped}
+    assert "<b>Nothing" not in texts["html"]
+    assert all(zone in texts["html"] and zone in texts["md"] for zone in statuses if zone != "same.example")
+    with pytest.raises(AnsibleFilterError, match="pdf"):
+        harden_report.harden_report(fleet, "pdf")
 
 
 def test_every_status() -> None:

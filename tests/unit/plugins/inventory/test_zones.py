@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ ROOT = Path(__file__).resolve().parents[6]
 ROOT_PACKAGE = "ansible_collections.originsec.cloudflare"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 OTHER_ACCOUNT = "f" * 32
+LOADED: dict[str, ModuleType] = {}
+"""What Ansible's loader has imported: it keeps the classes, also where a worker comes back to this file later on."""
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +49,11 @@ def _collections() -> Iterator[None]:
         return
     imported = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("ansible_collections")}
     init_plugin_loader([str(ROOT)])
+    sys.modules.update(LOADED)
     yield
     AnsibleCollectionConfig.collection_finder._remove()
     for name in [name for name in sys.modules if name.startswith("ansible_collections")]:
-        del sys.modules[name]
+        LOADED[name] = sys.modules.pop(name)
     sys.modules.update(imported)
 
 
