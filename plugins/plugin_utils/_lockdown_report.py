@@ -28,7 +28,7 @@ _DOES = {
     REQUIRE: "refuses who has no certificate",
     ASK: "asks for a certificate, and answers anyone",
     OFF: "answers anyone",
-    "unknown": "nobody knows whom it answers",
+    "unknown": "may answer anyone",
 }
 _TITLES = {
     REQUIRE: "Locked down: the origins answer nobody but Cloudflare's edge.",
