@@ -22,6 +22,7 @@ def rows(fleet: Fleet, name: str = "b.json") -> dict[str, Any]:
     return {row["zone"]: row for row in json.loads((fleet.directory / name).read_text())["zones"]}
 
 
+@pytest.mark.long
 def test_waived_paused_and_not_managed(hardened: Fleet) -> None:
     """Each is shown as such, none is compliant, none is a failure, and harden leaves all of them alone."""
     shop, blog, api = (hardened.zones[name] for name in hardened.hosts)
@@ -65,6 +66,7 @@ def test_waived_paused_and_not_managed(hardened: Fleet) -> None:
     assert hardened.emulator.journal == []
 
 
+@pytest.mark.long
 def test_what_the_audit_is_to_fail_on(hardened: Fleet) -> None:
     hardened.zones["blog.example"].aop_enabled = False
     hardened.zones["api.example"].kex_enabled = False
@@ -84,6 +86,7 @@ def test_what_the_audit_is_to_fail_on(hardened: Fleet) -> None:
     assert len(run.failed()) == 1
 
 
+@pytest.mark.long
 def test_both_ends(hardened: Fleet, client_certificate: Issued) -> None:
     """An open origin is drift, and so is one that nobody can look at; one that only asks is where it has to require."""
     server = issue("shop.example", usage=None)

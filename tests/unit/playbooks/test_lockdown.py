@@ -65,6 +65,7 @@ def test_what_is_refused(fleet: Fleet, case: str) -> None:
     assert fleet.emulator.journal == []
 
 
+@pytest.mark.long
 def test_an_origin_that_cannot_be_reached(fleet: Fleet) -> None:
     """It is said where everything stands, and in a file as well. What a survey leaves as it is comes from elsewhere."""
     survey = ["-e", "survey_lockdown_to='as in the inventory'", "-e", "survey_lockdown_exclude=''"]

@@ -267,6 +267,7 @@ REMOVE = """
 """
 
 
+@pytest.mark.long
 def test_a_certificate_that_is_to_go_has_to_be_known(ansible: Ansible, emulator: Emulator, zone: Zone) -> None:
     """Else it would stay, and lockdown_remove would look like done."""
     theirs = emulator.upload(zone, issue("theirs").pem)
