@@ -63,7 +63,7 @@ class Harden:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         assert finished.returncode == expected, finished.stdout
         return {one["zone"]: one for one in json.loads(report.read_text())["zones"]}

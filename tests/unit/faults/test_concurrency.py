@@ -61,7 +61,7 @@ def rounds(emulator: Emulator, workers: ProcessPoolExecutor) -> Rounds:
                 workers.submit(worker.run, module, {**stage.options, **options}, offset)
                 for options, offset in zip((first, second), offsets)
             ]
-            results = [run.result(timeout=60) for run in runs]
+            results = [run.result(timeout=300) for run in runs]
             assert not [flaw for result in results for flaw in stage.flaws(result)]
             assert not list(stage.mischief()), results
             yield stage, results

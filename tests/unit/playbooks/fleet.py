@@ -45,7 +45,7 @@ class Fleet:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
-    timeout: float = 180.0
+    timeout: float = 900.0
 
     def run(self, playbook: str, *arguments: str, **environ: str) -> Run:
         self.emulator.journal.clear()

@@ -98,7 +98,7 @@ class Ansible:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> Run:
-        output, _nothing = process.communicate(timeout=300)
+        output, _nothing = process.communicate(timeout=900)
         assert self.token not in output
         reports = {
             path.stem: json.loads(path.read_text())

@@ -87,7 +87,7 @@ def test_what_became_of_a_zone_is_written_beside_the_report(
     process = ansible.start("-ilocalhost,", start_new_session=True)
     ansible.wait(lambda: visits(emulator) > 1, "the verification")
     os.killpg(process.pid, ending)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     beside = ansible.directory / "report.example.com.json"
     ansible.wait(lambda: beside.exists() and beside.read_text().endswith("}\n"), "what became of the zone")
     assert not report.exists()

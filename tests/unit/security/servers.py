@@ -45,7 +45,7 @@ class AdHoc:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         output = finished.stdout + finished.stderr
         found = results(finished.stdout)

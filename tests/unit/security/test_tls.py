@@ -108,7 +108,7 @@ def outcomes(authority: Issued, openssl: Program, tmp_path_factory: pytest.TempP
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert "InsecureRequestWarning" not in finished.stdout + finished.stderr
         found = results(finished.stdout)

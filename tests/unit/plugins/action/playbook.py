@@ -70,6 +70,6 @@ def play(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     return Run(finished.returncode, finished.stdout, len(started.read_text()))
