@@ -173,7 +173,12 @@ _CSV = (
 
 def _flat(fleet: Fleet) -> Callable[[Row], dict[str, Any]]:
     compared = fleet["compared"]
-    changes = {which: compared[which] for which in ("new", "gone")} if compared else {}
+    # By zone, since looking through all findings for each of many zones takes long
+    changes: dict[str, dict[str, list[str]]] = {}
+    for which, findings in (("new", compared["new"]), ("gone", compared["gone"])) if compared else ():
+        kinds = changes.setdefault(which, {})
+        for one in findings:
+            kinds.setdefault(one["zone"], []).append(one["kind"])
 
     def flat(row: Row) -> dict[str, Any]:
         hostnames, origins = row["hostnames"] or {}, row["origins"]
@@ -181,10 +186,7 @@ def _flat(fleet: Fleet) -> Callable[[Row], dict[str, Any]]:
             **row,
             **(row["certificate"] or {}),
             "drift": " ".join(kinds_of(row)),
-            **{
-                f"drift_{which}": " ".join(one["kind"] for one in findings if one["zone"] == row["zone"])
-                for which, findings in changes.items()
-            },
+            **{f"drift_{which}": " ".join(kinds.get(row["zone"], ())) for which, kinds in changes.items()},
             "waived": _waived_in_words(row),
             "compliance_modes": " ".join(row["compliance_modes"] or ()),
             "hostnames_on": " ".join(name for name, enabled in hostnames.items() if enabled),

@@ -21,8 +21,10 @@ from ..module_utils._posture import number, truth
 from ..modules.origin_client_auth import SPEC
 from ..modules.origin_tls import MODULE
 from ._audit import fail_kinds
+from ._audit_report import FORMATS as AUDIT_FORMATS
 from ._comparison import previous
 from ._files import environment_file, report_paths, report_problem
+from ._harden_report import FORMATS as HARDEN_FORMATS
 from ._waivers import OPTION as WAIVERS
 from ._waivers import waivers
 
@@ -44,11 +46,10 @@ CERTIFICATE_VARIABLES = frozenset(
 )
 """Those of the role client_certificate, and what it sets."""
 
-_HARDEN = ("json", "md", "txt", "html", "csv", "prom", "xml")
 REPORTS: dict[str, tuple[str, ...]] = {
-    "harden_plan": _HARDEN,
-    "harden_report": _HARDEN,
-    "audit_report": ("html", "json", "csv", "txt", "prom", "xml"),
+    "harden_plan": HARDEN_FORMATS,
+    "harden_report": HARDEN_FORMATS,
+    "audit_report": AUDIT_FORMATS,
     "lockdown_report": ("json", "txt"),
 }
 """The variables that say where to write reports, and the formats of these."""

@@ -139,6 +139,19 @@ def test_json_has_everything() -> None:
     assert told["zones"] == fleet(rows)["zones"]
 
 
+def test_csv_tells_of_each_zone_what_is_new_and_gone() -> None:
+    wanted, found = Posture(auto_origin_tls_kex=True), {"a.example": False, "b.example": True, "c.example": True}
+    rows = [audit(name, result(auto_origin_tls_kex=on), wanted) for name, on in found.items()]
+    before = {"a.example": ["ssl_mode", "client_auth"], "b.example": ["auto_origin_tls_kex"], "c.example": []}
+    compared = fleet(rows, previous={"generated": "2026-11-27T00:00:00Z", "zones": before})
+    read = {row["zone"]: row for row in csv.DictReader(io.StringIO(report(compared, "csv", "", False, NOW)))}
+    assert {name: (row["drift_new"], row["drift_gone"]) for name, row in read.items()} == {
+        "a.example": ("auto_origin_tls_kex", "ssl_mode client_auth"),
+        "b.example": ("", "auto_origin_tls_kex"),
+        "c.example": ("", ""),
+    }
+
+
 def test_csv_is_a_table_in_which_nothing_is_a_formula() -> None:
     names = ("=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "=1")
     rows = [audit(name, result(certificate(subject=f'{name},\n"x"')), WANTED) for name in names]
