@@ -261,7 +261,7 @@ REMOVE = """
 - hosts: all
   gather_facts: false
   tasks:
-    - ansible.builtin.include_role: {name: originsec.cloudflare.zone_hardening, tasks_from: zone}
+    - ansible.builtin.include_role: {name: originsec.cloudflare.zone_hardening}
       vars: {zone_hardening_client_auth_enabled: false, zone_hardening_only: client_auth}
     - ansible.builtin.include_role: {name: originsec.cloudflare.zone_hardening, tasks_from: remove}
 """
@@ -284,3 +284,28 @@ def test_a_certificate_that_is_to_go_has_to_be_known(ansible: Ansible, emulator:
     zone.certificates.clear()
     del ansible.variables["zone_hardening_certificate"]
     assert ansible.run().returncode == 0
+
+
+@pytest.mark.long
+def test_the_examples_of_every_entry_point(
+    ansible: Ansible, tmp_path: Path, zone: Zone, client_certificate: Issued
+) -> None:
+    """As ansible-doc shows them, with an inventory of one zone."""
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    assert {f"{name}.yml" for name in specs} == {file.name for file in (ROLE / "tasks").glob("[!t]*.yml")}
+    inventory = tmp_path / "zones.yml"
+    inventory.write_text(yaml.safe_dump({"zones": {"hosts": {"example.com": {}}}}))
+    (tmp_path / "client.pem").write_text(client_certificate.pem)
+    (tmp_path / "client.key").write_text(client_certificate.key_pem)
+    ansible.variables = {"zone_hardening_verify_urls": [ansible.url]}
+    for name, returncode, said in (("audit", 2, "certificate, auto_origin_tls_kex"), ("main", 0, ""), ("audit", 0, "")):
+        ansible.playbook = specs[name]["examples"]
+        run = ansible.run(f"-i{inventory}")
+        assert (run.returncode, said in run.output) == (returncode, True), run.output
+    assert zone.aop_enabled
+    assert len(zone.certificates) == 1
+    ansible.playbook = specs["remove"]["examples"]
+    run = ansible.run(f"-i{inventory}")
+    assert run.returncode == 0, run.output
+    assert not zone.aop_enabled
+    assert ansible.state()["certificates"] == set()
