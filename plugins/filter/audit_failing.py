@@ -48,15 +48,20 @@ _value:
 """
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..plugin_utils._audit import Row, fail_kinds, failing
+
+if TYPE_CHECKING:
+    from ..plugin_utils._audit import Row
 
 
 def audit_failing(rows: Mapping[str, Row], fail_on: Any) -> dict[str, str]:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._audit import fail_kinds, failing
+
     try:
         return failing(rows, fail_kinds(fail_on))
     except InputError as error:

@@ -96,19 +96,24 @@ _value:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..module_utils._posture import number
-from ..plugin_utils._audit import Fleet, Row, fleet, unreadable
-from ..plugin_utils._comparison import Previous
+
+if TYPE_CHECKING:
+    from ..plugin_utils._audit import Fleet, Row
+    from ..plugin_utils._comparison import Previous
 
 
 def audit_fleet(
     rows: Mapping[str, Row], incomplete: Sequence[str] = (), expected: Any = None, previous: Previous | None = None
 ) -> Fleet:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..module_utils._posture import number
+    from ..plugin_utils._audit import fleet, unreadable
+
     try:
         zones = None if expected is None or str(expected).strip() == "" else number(expected, "audit_expected_zones", 0)
     except InputError as error:

@@ -44,16 +44,21 @@ _value:
         - client_auth
 """
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..plugin_utils._comparison import Previous, previous
-from ..plugin_utils._files import report_paths
+
+if TYPE_CHECKING:
+    from ..plugin_utils._comparison import Previous
 
 
 def audit_previous(path: Any) -> Previous | None:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._comparison import previous
+    from ..plugin_utils._files import report_paths
+
     try:
         paths = report_paths(path, "audit_previous")
         return previous(paths[0]) if paths else None

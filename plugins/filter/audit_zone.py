@@ -183,18 +183,23 @@ _value:
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..module_utils._posture import Posture
-from ..plugin_utils._audit import About, Row, audit
+
+if TYPE_CHECKING:
+    from ..plugin_utils._audit import Row
 
 
 def audit_zone(
     result: Mapping[str, Any], zone: str, posture: Mapping[str, Any], about: Mapping[str, Any] | None = None
 ) -> Row:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..module_utils._posture import Posture
+    from ..plugin_utils._audit import About, audit
+
     today = datetime.datetime.now(datetime.timezone.utc).date()
     try:
         known = About.from_variables(about or {}, posture, today)

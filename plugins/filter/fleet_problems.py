@@ -67,8 +67,6 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ..plugin_utils._variables import fleet_problems as problems_of
-
 
 def fleet_problems(
     hostvars: Mapping[str, Mapping[str, Any]],
@@ -76,6 +74,9 @@ def fleet_problems(
     settings: Mapping[str, Any],
     files: Sequence[str] = (),
 ) -> list[str]:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._variables import fleet_problems as problems_of
+
     return problems_of(hostvars, zones, settings, files)
 
 

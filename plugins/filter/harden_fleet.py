@@ -143,9 +143,10 @@ _value:
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from ..plugin_utils._harden import Fleet, fleet
+if TYPE_CHECKING:
+    from ..plugin_utils._harden import Fleet
 
 
 def harden_fleet(
@@ -154,6 +155,9 @@ def harden_fleet(
     check_mode: bool = False,
     incomplete: Sequence[str] = (),
 ) -> Fleet:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._harden import fleet
+
     now = datetime.datetime.now(datetime.timezone.utc)
     return fleet({zone: hostvars[zone] for zone in zones}, check_mode, incomplete, now)
 

@@ -51,15 +51,18 @@ _value:
   type: str
 """
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._harden import Fleet
-from ..plugin_utils._harden_report import report
+if TYPE_CHECKING:
+    from ..plugin_utils._harden import Fleet
 
 
 def harden_report(fleet: Fleet, format: str, limited: bool = False) -> str:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._harden_report import report
+
     try:
         return report(fleet, format, limited)
     except ValueError as error:

@@ -45,10 +45,11 @@ _value:
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from ..plugin_utils._sources import source_problems
-
 
 def inventory_problems(sources: Sequence[str] | None) -> list[str]:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._sources import source_problems
+
     return source_problems(sources or ())
 
 

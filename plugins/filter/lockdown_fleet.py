@@ -100,15 +100,19 @@ _value:
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from ..plugin_utils._lockdown import Plan
-from ..plugin_utils._lockdown_report import Fleet, fleet
+if TYPE_CHECKING:
+    from ..plugin_utils._lockdown import Plan
+    from ..plugin_utils._lockdown_report import Fleet
 
 
 def lockdown_fleet(
     hostvars: Mapping[str, Mapping[str, Any]], zones: Sequence[str], plan: Plan, check_mode: bool = False
 ) -> Fleet:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._lockdown_report import fleet
+
     return fleet(hostvars, zones, plan, check_mode, datetime.datetime.now(datetime.timezone.utc))
 
 

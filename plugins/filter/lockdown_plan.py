@@ -101,9 +101,10 @@ _value:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from ..plugin_utils._lockdown import Plan, plan
+if TYPE_CHECKING:
+    from ..plugin_utils._lockdown import Plan
 
 
 def lockdown_plan(
@@ -113,6 +114,9 @@ def lockdown_plan(
     settings: Mapping[str, Any],
     check_mode: bool = False,
 ) -> Plan:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._lockdown import plan
+
     return plan(hostvars, origins, zones, settings, check_mode)
 
 

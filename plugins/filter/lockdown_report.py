@@ -45,14 +45,18 @@ _value:
   type: str
 """
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._lockdown_report import Fleet, report
+if TYPE_CHECKING:
+    from ..plugin_utils._lockdown_report import Fleet
 
 
 def lockdown_report(fleet: Fleet, format: str) -> str:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._lockdown_report import report
+
     try:
         return report(fleet, format)
     except ValueError as error:

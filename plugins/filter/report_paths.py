@@ -45,10 +45,12 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..plugin_utils._files import report_paths as absolute_paths
 
 
 def report_paths(value: Any) -> list[str]:
+    # Only here, since Ansible imports every filter in each process that needs one
+    from ..plugin_utils._files import report_paths as absolute_paths
+
     try:
         return absolute_paths(value, "A report")
     except InputError as error:

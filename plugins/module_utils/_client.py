@@ -68,6 +68,9 @@ _RESERVE = 0.1
 _LONGEST_TOLD = 2000
 """Characters of what a response may add to a message, whatever somebody has put in it."""
 
+_MOST_ERRORS = 100
+"""Of a response that are looked at: more than anybody reads, and hiding secrets in each takes time."""
+
 _LIMIT = re.compile(r'"([^"]*)"((?:\s*;\s*\w+=\d+)+)')  # "default";r=1193;t=204
 
 
@@ -382,10 +385,10 @@ def _checked(what: str, response: requests.Response, tried: str, secret: str, ke
 
 
 def _flat(errors: Any) -> list[tuple[int, str]]:
-    """(code, message) of every error and of its chain, which holds the part that helps."""
-    flat = []
+    """(code, message) of the first errors and of their chains, which hold the part that helps."""
+    flat: list[tuple[int, str]] = []
     pending = [errors]
-    while pending:
+    while pending and len(flat) < _MOST_ERRORS:
         item = pending.pop()
         if isinstance(item, list):
             pending.extend(reversed(item))

@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -26,7 +27,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages beside this one
 
@@ -37,7 +37,7 @@ from origin.origin import Origin  # noqa: E402
 from tools.debian_package import program  # noqa: E402
 
 SITE, OTHER = "shop.example", "blog.example"
-WIDTH = 90
+WIDTH = 124
 """From which on a line is broken, in characters."""
 NGINX = """\
 daemon off;
@@ -63,9 +63,6 @@ http {{
 """
 
 
-Report = dict[str, Any]
-
-
 class StoryError(Exception):
     """It came out otherwise than it should, and how."""
 
@@ -81,6 +78,7 @@ class Story:
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PIPELINING": "true",
             "CLOUDFLARE_API_TOKEN": emulator.add_token(),
             "CLOUDFLARE_BASE_URL": emulator.url,
             # The name of every site leads to the emulated edge
@@ -113,14 +111,14 @@ class Story:
         say("Harden with a certificate that the origin does not trust.")
         presented = self.emulator.active(zone)
         self.give("untrusted", issue("client of somebody", third), second)
-        self.play("harden", ["--limit", SITE], 2, lambda report: f"rolled back. {report['zones'][0]['error']}")
+        self.play("harden", ["--limit", SITE], 2)
         same = self.emulator.active(zone) == presented
         self.visit("The visitor again", "the certificate of before is back" if same else "")
 
         say("Audit the account: nobody has looked after the blog.")
         self.give("next", None, second)
         page = self.work / "audit.html"
-        self.play("audit", [f"--extra-vars=audit_report=audit.json,{page.name}"], 0, drift)
+        self.play("audit", [f"--extra-vars=audit_report={page.name}"])
         say(f"The whole report, for a browser: {page}")
 
     # ------------------------------------------------------------------------------------------------- what is done
@@ -161,7 +159,7 @@ class Story:
         self.environment["CLOUDFLARE_CLIENT_CERTIFICATE_FILE"] = str(certificate)
         self.environment["CLOUDFLARE_CLIENT_KEY_FILE"] = str(key)
         local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
-        verify = {"urls": ["http://{{ inventory_hostname }}/"], "retries": 1, "delay": 1, "settle": 1}
+        verify = {"urls": ["http://{{ inventory_hostname }}/"], "retries": 1, "delay": 1, "settle": 0}
         inventory = {
             "origins": {
                 "hosts": {"web1": {**local, "origin_client_auth_zones": [SITE], "origin_client_auth_ca": authority.pem}}
@@ -177,21 +175,17 @@ class Story:
     def lock_down(self) -> None:
         origin = self.python
         if not origin:
-            self.play("lockdown", [f"--extra-vars=zones={SITE}"], 0, locked_down)
+            self.play("lockdown", [f"--extra-vars=zones={SITE}"])
             return
         origin.client_ca += self.trusted
         if origin.client_certificates == "none":
             origin.client_certificates = "optional"
-        self.play("harden", ["--limit", SITE], 0, lambda report: str(report["zones"][0]["status"]))
+        self.play("harden", ["--limit", SITE])
         origin.client_certificates, origin.client_ca = "required", self.trusted
 
-    def play(self, name: str, arguments: list[str], expected: int, outcome: Callable[[Report], str]) -> None:
-        """Run a playbook, whose output goes to a file; outcome: what to tell of its report."""
-        report = self.work / f"{name}.json"
-        report.unlink(missing_ok=True)
+    def play(self, name: str, arguments: list[str], expected: int = 0) -> None:
+        """Run a playbook, and tell the summary that it ends with. expected: its exit status."""
         command = ["ansible-playbook", "-i", "inventory.json", f"originsec.cloudflare.{name}", *arguments]
-        if name != "audit":
-            command.append(f"--extra-vars={name}_report={report.name}")
         begun = time.monotonic()
         started(f"$ ansible-playbook originsec.cloudflare.{name}")
         finished = subprocess.run(
@@ -203,10 +197,11 @@ class Story:
             text=True,
             check=False,
         )
-        if finished.returncode != expected or not report.exists():
+        shown = re.findall(r"^ok: \[.*?\] => (\{.*?^\})", finished.stdout, re.MULTILINE | re.DOTALL)
+        if finished.returncode != expected or not shown:
             raise StoryError(f"{shlex.join(command)} ended with {finished.returncode}:\n{finished.stdout}")
-        told = outcome(json.loads(report.read_text()))
-        step(f"$ ansible-playbook originsec.cloudflare.{name} ({time.monotonic() - begun:.0f} s)", True, told)
+        summary = "\n".join(line for line in json.loads(shown[-1])["msg"] if line)
+        step(f"$ ansible-playbook originsec.cloudflare.{name} ({time.monotonic() - begun:.0f} s)", True, summary)
 
 
 def direct(port: int) -> str:
@@ -223,16 +218,6 @@ def direct(port: int) -> str:
         return "refused"
 
 
-def locked_down(report: Report) -> str:
-    (origin,), (zone,) = report["origins"], report["zones"]
-    presents = zone["presents"].partition(" (")[0].partition("=")[2]
-    return f"{SITE} presents {presents}, its origin {origin['mode']}s a certificate"
-
-
-def drift(report: Report) -> str:
-    return ", ".join(f"{zone['zone']}: {zone['status']}" for zone in report["zones"])
-
-
 # ------------------------------------------------------------------------------------------------------ how it is told
 
 
@@ -247,16 +232,19 @@ def started(what: str) -> None:
 
 
 def step(what: str, good: bool, outcome: str) -> None:
-    """A line: what was done, and what came of it."""
+    """What was done, and what came of it: on the same line where there is room, else on lines of its own."""
     if not good:
         raise StoryError(f"{what}: {outcome}. That should not be.")
-    lines = textwrap.wrap(outcome, WIDTH) if len(what) + len(outcome) > WIDTH else []
-    print(
-        f"  ✓ {what}:{'' if lines else f' {outcome}'}",
-        *(f"      {line}" for line in lines),
-        sep="\n" if lines else "",
-        flush=True,
-    )
+    if "\n" not in outcome and len(what) + len(outcome) <= WIDTH:
+        print(f"  ✓ {what}: {outcome}", flush=True)
+        return
+    print(f"  ✓ {what}:")
+    for line in outcome.splitlines():
+        indent = " " * (6 + len(line) - len(line.lstrip()))
+        print(
+            textwrap.fill(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent)
+        )
+    sys.stdout.flush()
 
 
 # ---------------------------------------------------------------------------------------------------------- the origin
@@ -306,7 +294,6 @@ def main() -> None:
     begun = time.monotonic()
     try:
         with Emulator() as emulator, Edge(emulator) as edge, an_origin(work, server, without_nginx) as (port, python):
-            emulator.deployment_delay = 0.5
             Story(work, emulator, edge, port, python).tell()
     except StoryError as error:
         sys.exit(f"\n{error}")

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("OpenSSL", minversion="26", reason="needs pyOpenSSL >= 26")
 
 from ansible_collections.originsec.cloudflare.tests.demo.demo import HERE, alone
+from ansible_collections.originsec.cloudflare.tests.demo.story import WIDTH
 from ansible_collections.originsec.cloudflare.tests.unit.awx.awx import environment
 from ansible_collections.originsec.cloudflare.tests.unit.support import CACHE
 
@@ -41,6 +42,9 @@ def test_the_story_comes_out_well(tmp_path: Path, server: str) -> None:
     locked = "originsec.cloudflare." + ("lockdown" if "by nginx" in told else "harden")
     assert told.count(locked) == 2 + (locked.endswith("harden")), told
     assert re.search(r"✓ [1-9]\d* requests of visitors meanwhile: 0 failed", told)
-    assert "rolled back. " in told
-    assert "blog.example: drift, shop.example: compliant" in told
+    assert told.count("Locked down: the origins answer nobody but Cloudflare's edge.") == 2 * locked.endswith("lockdown")
+    assert " after the change, and 200 before. " in " ".join(told.split())
+    assert "Put back: client certificate." in " ".join(told.split())
+    assert "2 zones: 1 with drift, 1 compliant" in told
+    assert len(max(told.splitlines(), key=len)) <= WIDTH
     assert (tmp_path / "audit.html").is_file()

@@ -237,6 +237,15 @@ def test_success_false_with_200_and_odd_errors(client: Client, emulator: Emulato
         client.request("GET", kex(zone))
 
 
+def test_of_very_many_errors_the_first_are_looked_at(client: Client, emulator: Emulator, zone: Zone) -> None:
+    chain = [{"code": 1, "message": "chained"}] * 60
+    errors = [{"code": 2, "message": "first", "error_chain": chain}, *[{"code": 3, "message": "other"}] * 1000]
+    emulator.faults.append(Fault(status=400, body={"success": False, "errors": errors}))
+    with pytest.raises(CloudflareError, match="first") as caught:
+        client.request("GET", kex(zone))
+    assert caught.value.codes == (2, *[1] * 60, *[3] * 39)
+
+
 # ------------------------------------------------------------------------------------ faults and retries
 
 
