@@ -241,9 +241,7 @@ def step(what: str, good: bool, outcome: str) -> None:
     print(f"  ✓ {what}:")
     for line in outcome.splitlines():
         indent = " " * (6 + len(line) - len(line.lstrip()))
-        print(
-            textwrap.fill(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent)
-        )
+        print(textwrap.fill(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent))
     sys.stdout.flush()
 
 
