@@ -188,14 +188,16 @@ def compare(zones: int, forks: int, before: str) -> str:
     rows = []
     with cloudflare(zones) as emulator:
         empty = run(emulator, EMPTY, [], forks)
-        floor = run(emulator, *FLOOR[2:], forks)
-    rows.append([*FLOOR[:2], *[""] * 3, *floor.cells(empty), *[""] * 3])
     ways = [*((*way, "") for way in WAYS), *([(*BEFORE, before)] if before else [])]
     for work, way, file, arguments, collections in ways:
         net = None if file.endswith(".py") else empty
         with cloudflare(zones) as emulator:
             first, steady = (run(emulator, file, arguments, forks, collections) for _time in range(2))
             cells = [*first.cells(net), *steady.cells(net)]
+            if way == ROLE[1]:  # beside what it is compared with, since a machine's speed changes
+                floor = run(emulator, *FLOOR[2:], forks)
+                rows.insert(0, [*FLOOR[:2], *[""] * 3, *floor.cells(empty), *[""] * 3])
+                print(*rows[0], sep="\t", flush=True)
             if "role" in way:
                 rotation = [*arguments, "-e", f"@{emulator.rotation}"]
                 cells += run(emulator, file, rotation, forks, collections).cells(net)
