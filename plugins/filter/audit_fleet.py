@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: audit_fleet
-short_description: Sum up the audits of many zones
+short_description: Summarize the audits of many zones
 version_added: 1.0.0
 description:
   - Puts rows of P(originsec.cloudflare.audit_zone#filter) in order, the worst first, and counts them.

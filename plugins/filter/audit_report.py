@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: audit_report
-short_description: Make a report of an audit
+short_description: Create a report of an audit
 version_added: 1.0.0
 description:
   - Makes the text of a file. It holds neither secrets nor certificates.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: fleet_problems
-short_description: Find what keeps a playbook from being run on zones
+short_description: Find invalid variables of zones and playbooks
 version_added: 1.0.0
 description:
   - Says what is wrong with the variables of zones and of a playbook of this collection, once for all zones that have
@@ -46,7 +46,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Refuse what could not be done
+- name: Fail if a variable is invalid
   ansible.builtin.fail:
     msg: "{{ problems | join(' ') }}"
   when: problems | length > 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: harden_fleet
-short_description: Sum up what became of the zones of a run of harden
+short_description: Summarize the results of harden
 version_added: 1.0.0
 description:
   - Makes a plan or a report of what the role P(originsec.cloudflare.zone_hardening#role) left in the variable

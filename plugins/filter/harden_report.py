@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: harden_report
-short_description: Write a plan or a report of harden
+short_description: Create a plan or a report of harden
 version_added: 1.0.0
 description:
   - Makes text of what P(originsec.cloudflare.harden_fleet#filter) returned.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: inventory_problems
-short_description: Find what of the inventory was not read
+short_description: Find inventory sources that were not read
 version_added: 1.0.0
 description:
   - Ansible goes on without an inventory source that it cannot read. This says which sources are missing, and which of

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: lockdown_fleet
-short_description: Sum up where origins and zones stand after a run of lockdown
+short_description: Summarize the state of origins and zones after lockdown
 version_added: 1.0.0
 description:
   - Makes a report of what the plays of C(lockdown) left in the variables of origins and zones.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: lockdown_plan
-short_description: Plan a lockdown of origins, or say what is in its way
+short_description: Plan a lockdown, or say why it is not possible
 version_added: 1.0.0
 description:
   - Says which origins of the inventory serve which zones, which authorities they have to trust, and which URLs prove
@@ -48,7 +48,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Refuse what could not be done
+- name: Fail if a variable is invalid
   ansible.builtin.fail:
     msg: "{{ plan.problems | join(' ') }}"
   when: plan.problems | length > 0

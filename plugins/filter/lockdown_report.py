@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: lockdown_report
-short_description: Write out where origins and zones stand after a run of lockdown
+short_description: Create a report of lockdown
 version_added: 1.0.0
 description:
   - Makes a text of what P(originsec.cloudflare.lockdown_fleet#filter) returned.

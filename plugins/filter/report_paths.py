@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: report_paths
-short_description: Make absolute paths of those that a user gave
+short_description: Make the paths of reports absolute
 version_added: 1.0.0
 description:
   - Returns absolute paths, each once. C(~) is expanded, and relative paths are relative to the directory in which the

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: tags_select_nothing
-short_description: Tell whether tags leave nothing of a playbook of this collection
+short_description: Check whether tags select no task of a playbook
 version_added: 1.0.0
 description:
   - The playbooks of this collection have no tags, so that any tag selects nothing of them, which would look like
@@ -36,7 +36,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Fail on tags that select nothing
+- name: Fail if tags select no task
   ansible.builtin.fail:
     msg: This playbook has no tags.
   when: ansible_run_tags | originsec.cloudflare.tags_select_nothing(ansible_skip_tags, playbook_dir)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: origin_client_auth
-short_description: Have an origin ask for client certificates, or require them
+short_description: Configure an origin to request or require client certificates
 version_added: 1.0.0
 description:
   - Makes nginx, Apache, HAProxy or Caddy ask all clients for a certificate, or refuse those that have none of certain

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: origin_tls_probe
-short_description: Find out how an origin answers the TLS handshake of Cloudflare's edge
+short_description: Check how an origin responds to the TLS handshake of Cloudflare's edge
 version_added: 1.0.0
 description:
   - Connects to an origin as Cloudflare's edge does, and tells what it agreed on, whether the origin speaks the

@@ -71,7 +71,7 @@ KINDS = {
     ),
     "certificate": Kind(
         "Client certificate",
-        "Have the edge present the right client certificate",
+        "Make the edge present the right client certificate",
         "It presents none, or another one than it should: find out who uploaded that. originsec.cloudflare.harden "
         "uploads the right one. Where that one is there already, but older, set zone_hardening_exclusive to true.",
     ),

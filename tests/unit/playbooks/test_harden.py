@@ -75,7 +75,7 @@ def about(fleet: Fleet, exchange: Exchange) -> str:
 
 def summary(run: Run) -> list[str]:
     """What the summary said, by line."""
-    told = re.search(r"^TASK \[Sum up\].*?^ok: \[.*?\] => (\{.*?^\})", run.output, re.MULTILINE | re.DOTALL)
+    told = re.search(r"^TASK \[Show the summary\].*?^ok: \[.*?\] => (\{.*?^\})", run.output, re.MULTILINE | re.DOTALL)
     assert told, run.output
     lines: list[str] | str = json.loads(told[1])["msg"]
     return [lines] if isinstance(lines, str) else lines

@@ -206,7 +206,7 @@ def hardened_agrees(fleet: Fleet, run: Run, before: Truth) -> None:
     expected = {"drift": "changed", "inactive": "not active", "waived": "unchanged", "compliant": "unchanged"}
     statuses = {name: expected[status] for name, status in before.statuses.items()}
     counted: Mapping[str, int] = Counter(statuses.values())
-    lines = on_screen(run, "Sum up")
+    lines = on_screen(run, "Show the summary")
     assert lines[0] == "200 zones: 5 not active, 13 changed, 182 unchanged, 13 not verified"
     assert len(lines) < 20
     page, told, table, prom, xml, text, markdown = (
