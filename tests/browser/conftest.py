@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -25,6 +26,8 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium")
     assert path, "There is no chromium: apt-get install --no-install-recommends chromium fonts-dejavu-core"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        # It makes a socket there, whose path may have 107 characters
+        environment = {**os.environ, "TMPDIR": "/tmp"}
+        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, env=environment)
         yield chromium
         chromium.close()
