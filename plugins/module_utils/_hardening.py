@@ -1147,19 +1147,26 @@ def signals_taken_over() -> Iterator[Callable[[], None]]:
     taken = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         taken.append(signal.SIGHUP)
+    alarm = signal.getsignal(signal.SIGALRM)  # of the timeout of the task
 
     def ignore() -> None:
-        signal.alarm(0)  # the timeout of the task
+        signal.alarm(0)
         for one in taken:
             signal.signal(one, signal.SIG_IGN)
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         ignore()
+        # Python drops an exception that is raised while an object is finalized, so it is raised until somebody hears it
+        signal.signal(signal.SIGALRM, interrupt)
+        signal.alarm(1)
         raise Interrupted
 
     before = {one: signal.signal(one, interrupt) for one in taken}
     try:
         yield ignore
     finally:
+        if signal.getsignal(signal.SIGALRM) is interrupt:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, alarm)
         for one, handler in before.items():
             signal.signal(one, handler)

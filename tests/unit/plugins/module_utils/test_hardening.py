@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -902,6 +903,28 @@ def test_a_signal_at_the_moment_of_a_failure(lab: Lab, wanted: Options, monkeypa
     message, _facts = lab.fail(**wanted)
     assert lab.look() == before
     assert "answered 520" in message
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_python_drops_comes_again(lab: Lab, wanted: Options) -> None:
+    """What a signal's handler raises while an object is finalized, such as a closed connection, goes nowhere."""
+    before, alarm = lab.look(), signal.getsignal(signal.SIGALRM)
+
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def finalize(request: str) -> None:
+        if request.startswith("POST"):
+            Finalized()
+            time.sleep(2)
+
+    lab.after_request = finalize
+    message, _facts = lab.fail(**wanted)
+    assert message.startswith("The run was interrupted.")
+    assert lab.look() == before
+    assert signal.getsignal(signal.SIGALRM) == alarm
+    assert signal.alarm(0) == 0
 
 
 def test_the_tasks_timeout_does_not_end_the_undo(lab: Lab, wanted: Options) -> None:
