@@ -185,7 +185,7 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
 
 def compare(zones: int, forks: int, before: str) -> str:
     """Each way, in the first run, which changes everything, in the steady state, and for the role in a rotation."""
-    rows = []
+    rows: list[list[str]] = []
     with cloudflare(zones) as emulator:
         empty = run(emulator, EMPTY, [], forks)
     ways = [*((*way, "") for way in WAYS), *([(*BEFORE, before)] if before else [])]

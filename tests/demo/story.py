@@ -37,8 +37,8 @@ from origin.origin import Origin  # noqa: E402
 from tools.debian_package import program  # noqa: E402
 
 SITE, OTHER = "shop.example", "blog.example"
-WIDTH = 124
-"""From which on a line is broken, in characters."""
+WIDTH = 110
+"""From which on a line is broken, in characters, unless it is a table's."""
 NGINX = """\
 daemon off;
 pid {directory}/nginx.pid;
@@ -241,7 +241,12 @@ def step(what: str, good: bool, outcome: str) -> None:
     print(f"  ✓ {what}:")
     for line in outcome.splitlines():
         indent = " " * (6 + len(line) - len(line.lstrip()))
-        print(textwrap.fill(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent))
+        columns = "  " in line.strip()  # of a table
+        print(
+            indent + line.strip()
+            if columns
+            else textwrap.fill(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent)
+        )
     sys.stdout.flush()
 
 
