@@ -20,6 +20,7 @@ from ansible_collections.originsec.cloudflare.plugins.module_utils._errors impor
     AuthenticationError,
     CloudflareError,
     ConnectionFailedError,
+    InputError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -239,11 +240,11 @@ def test_success_false_with_200_and_odd_errors(client: Client, emulator: Emulato
 
 def test_of_very_many_errors_the_first_are_looked_at(client: Client, emulator: Emulator, zone: Zone) -> None:
     chain = [{"code": 1, "message": "chained"}] * 60
-    errors = [{"code": 2, "message": "first", "error_chain": chain}, *[{"code": 3, "message": "other"}] * 1000]
+    errors = [{"code": 2, "message": "first", "error_chain": chain}, *[{"code": "?", "message": "other"}] * 1000]
     emulator.faults.append(Fault(status=400, body={"success": False, "errors": errors}))
     with pytest.raises(CloudflareError, match="first") as caught:
         client.request("GET", kex(zone))
-    assert caught.value.codes == (2, *[1] * 60, *[3] * 39)
+    assert caught.value.codes == (2, *[1] * 60, *[0] * 39)
 
 
 # ------------------------------------------------------------------------------------ faults and retries
@@ -438,6 +439,16 @@ def test_secrets_are_cut_out_of_what_the_api_says(
         assert line not in f"{caught.value} {caught.value.messages}"
 
 
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://user:a/b@proxy.example:3128", "http://u:a@b@proxy.example"])
+def test_a_proxy_that_cannot_be_parsed_is_refused_and_not_quoted(
+    zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(InputError, match=r"HTTPS_PROXY, ALL_PROXY\) cannot be parsed") as caught:
+        Client(ApiToken(token), "https://api.example.test", retries=0).request("GET", kex(zone))
+    assert proxy.partition("://")[2] not in str(caught.value)
+
+
 def test_proxy_that_is_not_there(zone: Zone, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:proxy-password@127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -587,7 +598,9 @@ def test_pages(client: Client, emulator: Emulator) -> None:
     names = [f"{number}.example.com" for number in range(120)]
     for name in names:
         emulator.add_zone(name)
-    assert [zone["name"] for zone in client.pages("zones", {})] == names
+    pages = client.pages("zones", {})
+    assert [zone["name"] for zone in pages] == names
+    assert pages.total == 120
     assert [exchange.query["page"] for exchange in emulator.journal] == ["1", "2", "3"]
     assert {exchange.query["per_page"] for exchange in emulator.journal} == {"50"}
 
