@@ -30,7 +30,7 @@ export LC_ALL := C.UTF-8
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-test: $(VENV)/bin/nox ## Lint, the unit tests and a short ansible-test sanity, in four minutes; NOX_ARGS go to nox
+test: $(VENV)/bin/nox ## Lint, the unit tests and a short ansible-test sanity, in three minutes; NOX_ARGS go to nox
 	$(VENV)/bin/nox $(NOX_ARGS)
 ifeq ($(NOX_ARGS),)
 	@printf '%s\n' '' \

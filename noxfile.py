@@ -66,6 +66,7 @@ QUICK_SANITY = ("ansible-doc", "compile", "import", "validate-modules")
 
 TREE = Path(__file__).resolve().parent
 COLLECTION = Path("ansible_collections", "originsec", "cloudflare")
+CACHE = TREE / ".nox" / ".cache"  # session.cache_dir is relative, and sessions work in a copy of the tree
 
 # pyenv's shims answer only for the versions that its user has selected, and ansible-test takes a shim for a Python that
 # works. The real interpreters take their place.
@@ -127,7 +128,7 @@ def lint(session: nox.Session) -> None:
     root = check_out(session)
     # Of what is imported only that which has type hints: ansible-core has none
     session.install("--no-compile", "-r", "requirements.txt", "pre-commit", "mypy", *TYPED_PACKAGES)
-    hooks = str(session.cache_dir.resolve() / "pre-commit")
+    hooks = str(CACHE / "pre-commit")
     session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", env={"PRE_COMMIT_HOME": hooks})
     # From above the namespace packages, so that every module has one name: the one that it is imported by.
     sources = [str(COLLECTION / name) for name in ("plugins", "tests", "noxfile.py")]
@@ -288,7 +289,7 @@ def bench(session: nox.Session) -> None:
 
 def run_pytest(session: nox.Session, root: Path, *arguments: str) -> None:
     """Run pytest in the copy; what its tests fetch is kept for all sessions."""
-    cache = session.cache_dir.resolve() / "tests"
+    cache = CACHE / "tests"
     session.run("pytest", *arguments, env={"PYTHONPATH": str(root), "TEST_CACHE": str(cache)})
 
 
@@ -342,7 +343,7 @@ def configure_pip(session: nox.Session, home: Path) -> None:
         session.run("python", "-m", "pip", "config", "list", silent=True, stderr=subprocess.DEVNULL, log=False)
     )
     config = configparser.RawConfigParser()
-    config["global"] = {"cache-dir": str(session.cache_dir.resolve() / "pip"), "quiet": "1"}
+    config["global"] = {"cache-dir": str(CACHE / "pip"), "quiet": "1"}
     # ":env:" sorts before the sections of the files, and wins over them.
     for setting in sorted(settings.splitlines(), reverse=True):
         name, value = setting.split("=", 1)

@@ -138,7 +138,8 @@ _BY_BEGINNING = (
     _Kind("(ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA", "a public key in OpenSSH's format", _NOT_PUBLIC_KEY, _OF_PUBLIC_KEY),
     _Kind("PuTTY-User-Key-File", "a private key of PuTTY", _TO_PRIVATE_KEY, _PUTTYGEN),
     _Kind(
-        r"((~|\.{0,2})/|[A-Za-z]:\\)[^\n]{1,4096}\Z|[^\n/]{1,255}\.(pem|crt|cer|key|der|p12|pfx|p7b|csr)\Z",
+        r"((~|\.{0,2})/|[A-Za-z]:\\)[^\n]{1,4096}\Z"
+        r"|(?!\w+://)[^\n]{1,4096}\.(?i:pem|crt|cer|key|der|p12|pfx|p7b|csr)\Z",
         "the path of a file",
         _LOOKUP,
         _LOOKUP,
