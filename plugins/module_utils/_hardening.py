@@ -1136,7 +1136,9 @@ def _cause(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def signals_taken_over() -> Iterator[Callable[[], None]]:
-    """SIGINT, SIGTERM and SIGHUP raise Interrupted, once; then, and when the function is called, all are ignored.
+    """SIGINT, SIGTERM and SIGHUP raise Interrupted, and are ignored from then on, as when the function is called.
+
+    Interrupted is raised again each second until it is called, since Python can drop an exception of a handler.
 
     ansible-core sends a worker SIGINT and, milliseconds later, SIGTERM, and its own handlers leave at once. A terminal
     that is closed sends SIGHUP, which reaches the workers of ansible-core < 2.19, unless nohup has it ignored.
@@ -1156,7 +1158,7 @@ def signals_taken_over() -> Iterator[Callable[[], None]]:
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         ignore()
-        # Python drops an exception that is raised while an object is finalized, so it is raised until somebody hears it
+        # It is dropped if an object is being finalized, such as a connection that is closed
         signal.signal(signal.SIGALRM, interrupt)
         signal.alarm(1)
         raise Interrupted

@@ -240,13 +240,10 @@ def step(what: str, good: bool, outcome: str) -> None:
         return
     print(f"  ✓ {what}:")
     for line in outcome.splitlines():
+        text = line.strip()
         indent = " " * (6 + len(line) - len(line.lstrip()))
-        columns = "  " in line.strip()  # of a table
-        print(
-            indent + line.strip()
-            if columns
-            else textwrap.fill(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent)
-        )
+        is_row = "  " in text  # of a table
+        print(indent + text if is_row else textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent))
     sys.stdout.flush()
 
 
